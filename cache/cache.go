@@ -1,0 +1,173 @@
+// Package cache keeps records by tenant, kind and id for a while: in this
+// process, and in a Redis that other processes share.
+//
+// Whoever asks for records by Kind.Load says how to fetch those that neither
+// tier holds. Loads of one record at the same time, in one process, make one
+// fetch. A record that does not exist is an answer too, and kept; an error never is.
+//
+// Redis can only help. While it fails or does not answer, it is an empty cache,
+// asked again once in a while. A cluster fails when one of its nodes does.
+//
+// Records are shared: by all callers, and with the goroutine that writes them
+// to Redis. Nobody may change one that was answered, put or loaded.
+package cache
+
+import (
+	"cmp"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Options are the settings of a Cache. The zero value keeps 64 MiB in the
+// process, and uses no Redis.
+type Options struct {
+	// Bytes bounds the in-process tier, 0 for 64 MiB. With a negative value
+	// there is none: records come from Redis, and only loads under way are shared.
+	Bytes int64
+
+	// Redis is the second tier; nil for none. ConnectRedis makes a client that
+	// suits. Another must give up soon, and heed contexts (ContextTimeoutEnabled).
+	// Whoever made it closes it, after the Cache.
+	Redis redis.UniversalClient
+
+	// LoadTimeout bounds one load as a whole, whatever the context of the caller
+	// who started it allows, since others may share it; 0 for 15 s.
+	LoadTimeout time.Duration
+
+	// Log tells when Redis begins to fail and when it is back, and of panics of
+	// a fetch; nil for slog.Default().
+	Log *slog.Logger
+}
+
+// A Cache holds records of the kinds that NewKind adds to it.
+type Cache struct {
+	memory      *memory // nil if there is no in-process tier
+	remote      *remote // nil if there is no Redis
+	loadTimeout time.Duration
+	log         *slog.Logger
+	work        work
+
+	memoryHits, remoteHits, misses, shared atomic.Uint64
+
+	mu    sync.Mutex
+	kinds map[string]bool // the names of the kinds
+}
+
+// New returns a Cache. It asks nothing of Redis, which may be down.
+func New(o Options) *Cache {
+	c := &Cache{
+		loadTimeout: cmp.Or(o.LoadTimeout, 15*time.Second),
+		log:         cmp.Or(o.Log, slog.Default()),
+		kinds:       make(map[string]bool),
+	}
+	if bytes := cmp.Or(o.Bytes, 64<<20); bytes > 0 {
+		c.memory = newMemory(bytes)
+	}
+	if o.Redis != nil {
+		c.remote = newRemote(o.Redis, c.log, &c.work)
+	}
+	return c
+}
+
+// drainTimeout bounds how long Wait and Close wait.
+const drainTimeout = 2 * time.Second
+
+// Wait waits for the loads under way and for what they and Put write to Redis,
+// 2 s at most. It reports whether all of it has ended.
+func (c *Cache) Wait() bool {
+	return c.work.wait(drainTimeout)
+}
+
+// Close is Wait, and then stops what the Cache does by itself. A closed Cache
+// still answers.
+func (c *Cache) Close() {
+	c.Wait()
+	c.memory.stop()
+}
+
+// Stats are what a Cache has done since it was made. Its counts are of keys
+// but for RedisTrips and RedisErrors.
+type Stats struct {
+	L1Hits      uint64 // answered by the in-process tier
+	RedisHits   uint64 // answered by Redis
+	Misses      uint64 // asked of a fetch
+	Shared      uint64 // answered by another load that was under way
+	RedisTrips  uint64 // round trips to Redis, to read and to write, of which
+	RedisErrors uint64 // failed
+	Bytes       int64  // what the in-process tier holds now
+}
+
+// Stats returns what the Cache has done so far.
+func (c *Cache) Stats() Stats {
+	s := Stats{
+		L1Hits:    c.memoryHits.Load(),
+		RedisHits: c.remoteHits.Load(),
+		Misses:    c.misses.Load(),
+		Shared:    c.shared.Load(),
+		Bytes:     c.memory.bytes(),
+	}
+	if c.remote != nil {
+		s.RedisTrips = c.remote.trips.Load()
+		s.RedisErrors = c.remote.faults.Load()
+	}
+	return s
+}
+
+// work counts what goes on in the background.
+type work struct {
+	mu    sync.Mutex
+	n     int
+	ended chan struct{} // closed when n falls to 0; nil if nobody waits for it
+}
+
+func (w *work) begin() {
+	w.mu.Lock()
+	w.n++
+	w.mu.Unlock()
+}
+
+func (w *work) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.n--
+	if w.n == 0 && w.ended != nil {
+		close(w.ended)
+		w.ended = nil
+	}
+}
+
+// wait waits until nothing goes on, or the timeout ends, and reports which.
+func (w *work) wait(timeout time.Duration) bool {
+	w.mu.Lock()
+	if w.n == 0 {
+		w.mu.Unlock()
+		return true
+	}
+	if w.ended == nil {
+		w.ended = make(chan struct{})
+	}
+	ended := w.ended
+	w.mu.Unlock()
+
+	select {
+	case <-ended:
+		return true
+	case <-time.After(timeout):
+		return false
+	}
+}
+
+// guard calls fn and makes an error of its panic.
+func guard[T any](fn func() (T, error)) (v T, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("cache: panic: %v", r)
+		}
+	}()
+	return fn()
+}

@@ -1,0 +1,62 @@
+package cache
+
+import (
+	"encoding/binary"
+	"errors"
+)
+
+// A record in Redis is a header and, if there is such a record, what its kind's
+// Encode makes of the value. The header is
+//
+//	byte  0      layout version
+//	byte  1      1 if there is no such record, else 0
+//	bytes 2-9    when it was fetched, in milliseconds since 1970, big endian
+//	bytes 10-17  when it ends, likewise
+const (
+	layoutVersion = 1
+	headerSize    = 18
+)
+
+// maxWireSize bounds what a record takes in Redis, in bytes. Larger ones are
+// neither written nor, whoever wrote them, looked at.
+const maxWireSize = 4 << 20
+
+var (
+	errTooLarge = errors.New("cache: record is too large for Redis")
+	errNil      = errors.New("cache: nil in place of a record")
+)
+
+// toWire returns what is kept of r in Redis.
+func toWire(r record, encode func(value any) ([]byte, error)) ([]byte, error) {
+	b := make([]byte, headerSize, 1024)
+	b[0] = layoutVersion
+	binary.BigEndian.PutUint64(b[2:], uint64(r.fetched))
+	binary.BigEndian.PutUint64(b[10:], uint64(r.expires))
+	if r.value == nil {
+		b[1] = 1
+		return b, nil
+	}
+	value, err := guard(func() ([]byte, error) { return encode(r.value) })
+	if err != nil {
+		return nil, err
+	}
+	if headerSize+len(value) > maxWireSize {
+		return nil, errTooLarge
+	}
+	return append(b, value...), nil
+}
+
+// fromWire returns what s, which may be anything, keeps of a record: its times,
+// and its value still encoded, nil if there is no such record.
+func fromWire(s string) (r record, encoded []byte, ok bool) {
+	if len(s) < headerSize || len(s) > maxWireSize || s[0] != layoutVersion || s[1] > 1 {
+		return record{}, nil, false
+	}
+	b := []byte(s)
+	r.fetched = int64(binary.BigEndian.Uint64(b[2:]))
+	r.expires = int64(binary.BigEndian.Uint64(b[10:]))
+	if b[1] == 0 {
+		encoded = b[headerSize:]
+	}
+	return r, encoded, true
+}
