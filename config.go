@@ -1,0 +1,269 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/driftgraph/driftgraph/drift"
+	"github.com/driftgraph/driftgraph/loaders"
+	"github.com/driftgraph/driftgraph/sandbox"
+)
+
+// A cli is the command line. Each flag is also read from an environment
+// variable of the same name in capitals, with _ for -.
+type cli struct {
+	Serve   serveConfig   `cmd:"" default:"withargs" help:"Serve the graph. This is what happens without a command."`
+	Sandbox sandboxConfig `cmd:"" help:"Serve the emulator of Drift's API alone, for integrations of your own."`
+	Schema  struct{}      `cmd:"" help:"Print the GraphQL schema."`
+	Version struct{}      `cmd:"" help:"Print the version."`
+}
+
+// A serveConfig is the configuration of the gateway.
+type serveConfig struct {
+	ListenAddr string `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on."`
+
+	DriftToken        string        `group:"Drift" placeholder:"TOKEN" help:"Access token of an app that is installed in Drift. DRIFT_TOKEN_FILE names a file that holds it."`
+	DriftClientID     string        `group:"Drift" name:"drift-client-id" placeholder:"ID" help:"OAuth client, instead of a token."`
+	DriftClientSecret string        `group:"Drift" placeholder:"SECRET" help:"Secret of the OAuth client. DRIFT_CLIENT_SECRET_FILE names a file that holds it."`
+	DriftRefreshToken string        `group:"Drift" placeholder:"TOKEN" help:"Refresh token that the OAuth client starts with. DRIFT_REFRESH_TOKEN_FILE names a file that holds it."`
+	DriftTokenStore   string        `group:"Drift" type:"path" placeholder:"FILE" help:"File to keep the newest refresh token in, as Drift replaces it at each renewal. Without it, it is kept until the process ends."`
+	DriftBaseURL      string        `group:"Drift" name:"drift-base-url" placeholder:"URL" help:"Where Drift's API is. Default: https://driftapi.com."`
+	DriftConcurrency  int           `group:"Drift" default:"64" placeholder:"N" help:"Calls to Drift that may be under way at once, from 1 to 1000."`
+	DriftTimeout      time.Duration `group:"Drift" default:"10s" placeholder:"TIME" help:"How long one call to Drift may take."`
+
+	RedisURL     string   `group:"Cache" name:"redis-url" placeholder:"URL" help:"Redis to share the cache through: redis:// or rediss://; several hosts, separated by commas, are a cluster."`
+	CacheL1Bytes bytes    `group:"Cache" name:"cache-l1-bytes" default:"64MiB" placeholder:"SIZE" help:"Bound of the cache in this process, such as 64MiB."`
+	CacheTTL     cacheTTL `embed:"" prefix:"cache-ttl-" group:"Cache"`
+
+	MaxBodyBytes     bytes         `group:"Limits" default:"256KiB" placeholder:"SIZE" help:"Largest request body."`
+	MaxTokens        int           `group:"Limits" default:"3000" placeholder:"N" help:"Most tokens in a GraphQL document."`
+	MaxDepth         int           `group:"Limits" default:"16" placeholder:"N" help:"Most levels of fields in an operation; introspection is exempt."`
+	MaxAliases       int           `group:"Limits" default:"30" placeholder:"N" help:"Most aliases in an operation."`
+	OperationTimeout time.Duration `group:"Limits" default:"15s" placeholder:"TIME" help:"How long an operation may take. What is there by then is answered."`
+
+	Introspection bool `group:"Console" default:"true" negatable:"" help:"Let clients ask for the schema. Default: yes."`
+	Playground    bool `group:"Console" default:"true" negatable:"" help:"Serve the playground at /. Default: yes."`
+
+	Sandbox      *bool        `group:"Sandbox" negatable:"" help:"Use the embedded sandbox instead of Drift. Default: yes if there is no credential for Drift."`
+	SandboxKnobs sandboxKnobs `embed:"" prefix:"sandbox-" group:"Sandbox"`
+
+	Logging logging `embed:"" group:"Logs"`
+}
+
+// A sandboxConfig is the configuration of the emulator alone.
+type sandboxConfig struct {
+	ListenAddr string       `default:"127.0.0.1:8090" env:"SANDBOX_LISTEN_ADDR" placeholder:"HOST:PORT" help:"Address to listen on."`
+	Token      string       `env:"SANDBOX_TOKEN" placeholder:"TOKEN" help:"The token to accept. Default: any."`
+	Size       sandboxSize  `embed:""`
+	Knobs      sandboxKnobs `embed:"" envprefix:"SANDBOX_"`
+	Logging    logging      `embed:""`
+}
+
+// A sandboxSize says how much a sandbox alone holds.
+type sandboxSize struct {
+	Users         int `default:"30" env:"SANDBOX_USERS" placeholder:"N" help:"How many users, with bots and a removed one."`
+	Contacts      int `default:"200" env:"SANDBOX_CONTACTS" placeholder:"N" help:"How many contacts."`
+	Accounts      int `default:"120" env:"SANDBOX_ACCOUNTS" placeholder:"N" help:"How many accounts, with deleted ones."`
+	Conversations int `default:"600" env:"SANDBOX_CONVERSATIONS" placeholder:"N" help:"How many conversations."`
+	MaxMessages   int `default:"150" env:"SANDBOX_MAX_MESSAGES" placeholder:"N" help:"Most messages in a conversation."`
+}
+
+// sandboxKnobs are how a sandbox behaves.
+type sandboxKnobs struct {
+	Seed    uint64        `default:"1" placeholder:"N" help:"Picks the made-up organisation."`
+	Latency time.Duration `placeholder:"TIME" help:"How long each of its answers takes."`
+	Rate    float64       `placeholder:"N" help:"Calls a second it takes before it answers 429. Default: any number."`
+	Faults  string        `placeholder:"LIST" help:"What goes wrong, such as 'GET /contacts/{id}=500@0.1, /users/list=hang'."`
+}
+
+func (k sandboxKnobs) config() (sandbox.Config, error) {
+	faults, err := sandbox.ParseFaults(k.Faults)
+	if err != nil {
+		return sandbox.Config{}, fmt.Errorf("SANDBOX_FAULTS: %w", err)
+	}
+	if k.Rate < 0 || k.Latency < 0 {
+		return sandbox.Config{}, errors.New("SANDBOX_RATE and SANDBOX_LATENCY take 0 or more")
+	}
+	return sandbox.Config{Seed: k.Seed, Latency: k.Latency, Rate: k.Rate, Faults: faults, CallLog: -1}, nil
+}
+
+// A cacheTTL says how long records of each type are kept.
+type cacheTTL struct {
+	Contact            time.Duration `default:"5m" placeholder:"TIME" help:"How long contacts are kept."`
+	User               time.Duration `default:"1m" placeholder:"TIME" help:"How long users are kept."`
+	Conversation       time.Duration `default:"30s" placeholder:"TIME" help:"How long conversations are kept."`
+	ConversationList   time.Duration `default:"10s" placeholder:"TIME" help:"How long lists of conversations are kept."`
+	ConversationStats  time.Duration `default:"10s" placeholder:"TIME" help:"How long the numbers of conversations are kept."`
+	ConversationReport time.Duration `default:"1m" placeholder:"TIME" help:"How long reports are kept."`
+	Message            time.Duration `default:"30s" placeholder:"TIME" help:"How long messages and transcripts are kept."`
+	Account            time.Duration `default:"10m" placeholder:"TIME" help:"How long accounts are kept."`
+	Team               time.Duration `default:"10m" placeholder:"TIME" help:"How long teams are kept."`
+	Playbook           time.Duration `default:"10m" placeholder:"TIME" help:"How long playbooks and landing pages are kept."`
+	Meeting            time.Duration `default:"1m" placeholder:"TIME" help:"How long meetings are kept."`
+	ContactAttribute   time.Duration `default:"10m" placeholder:"TIME" help:"How long definitions of attributes are kept."`
+	Viewer             time.Duration `default:"10m" placeholder:"TIME" help:"How long what Drift says of the token is kept."`
+}
+
+func (t cacheTTL) loaders() loaders.TTL { return loaders.TTL(t) }
+
+// logging says what is logged, and how.
+type logging struct {
+	LogLevel  string `default:"info" enum:"debug,info,warn,error" help:"What to log: debug, info, warn or error."`
+	LogFormat string `default:"text" enum:"text,json" help:"How to log: text or json."`
+}
+
+// bytes is a size that is written like 64MiB.
+type bytes int64
+
+// UnmarshalText reads a number of bytes with an optional unit.
+func (b *bytes) UnmarshalText(text []byte) error {
+	units := []struct {
+		name string
+		size int64
+	}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"B", 1}, {"", 1}}
+	for _, unit := range units {
+		digits, ok := strings.CutSuffix(string(text), unit.name)
+		if !ok {
+			continue
+		}
+		var n int64
+		if _, err := fmt.Sscanf(digits+"\n", "%d\n", &n); err != nil || n < 1 || n > 1<<40/unit.size {
+			break
+		}
+		*b = bytes(n * unit.size)
+		return nil
+	}
+	return fmt.Errorf("takes a size such as 512KiB, 64MiB or 1GiB, not %q", text)
+}
+
+// String writes the size in the largest unit that is whole.
+func (b bytes) String() string {
+	switch {
+	case b%(1<<30) == 0:
+		return fmt.Sprintf("%d GiB", b>>30)
+	case b%(1<<20) == 0:
+		return fmt.Sprintf("%d MiB", b>>20)
+	case b%(1<<10) == 0:
+		return fmt.Sprintf("%d KiB", b>>10)
+	}
+	return fmt.Sprintf("%d bytes", int64(b))
+}
+
+// Validate refuses what cannot work, by name. kong calls it after it has read
+// flags and environment.
+func (c *serveConfig) Validate() error {
+	if err := c.readSecretFiles(); err != nil {
+		return err
+	}
+	oauth := 0
+	for _, v := range []string{c.DriftClientID, c.DriftClientSecret, c.DriftRefreshToken} {
+		if v != "" {
+			oauth++
+		}
+	}
+	switch {
+	case oauth != 0 && oauth != 3:
+		return errors.New("DRIFT_CLIENT_ID, DRIFT_CLIENT_SECRET and DRIFT_REFRESH_TOKEN go together: set all three, or DRIFT_TOKEN")
+	case oauth == 3 && c.DriftToken != "":
+		return errors.New("DRIFT_TOKEN and DRIFT_CLIENT_ID are two credentials: set one")
+	case c.DriftTokenStore != "" && oauth == 0:
+		return errors.New("DRIFT_TOKEN_STORE keeps refresh tokens: set it with DRIFT_CLIENT_ID, DRIFT_CLIENT_SECRET and DRIFT_REFRESH_TOKEN")
+	case c.DriftBaseURL != "" && !c.credential():
+		return errors.New("DRIFT_BASE_URL is set without a credential: set DRIFT_TOKEN too, or neither to use the sandbox")
+	case c.Sandbox != nil && !*c.Sandbox && !c.credential():
+		return errors.New("SANDBOX is off and there is no credential for Drift: set DRIFT_TOKEN")
+	case c.DriftConcurrency < 1 || c.DriftConcurrency > 1000:
+		return fmt.Errorf("DRIFT_CONCURRENCY is %d; it takes 1 to 1000", c.DriftConcurrency)
+	}
+	if _, _, err := net.SplitHostPort(c.ListenAddr); err != nil {
+		return fmt.Errorf("LISTEN_ADDR is %q; it takes HOST:PORT, such as 127.0.0.1:8080", c.ListenAddr)
+	}
+	if c.DriftBaseURL != "" {
+		u, err := url.Parse(c.DriftBaseURL)
+		if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil || u.RawQuery != "" {
+			return fmt.Errorf("DRIFT_BASE_URL takes an address such as https://driftapi.com")
+		}
+	}
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{
+		{"DRIFT_TIMEOUT", c.DriftTimeout}, {"OPERATION_TIMEOUT", c.OperationTimeout},
+		{"CACHE_TTL_CONTACT", c.CacheTTL.Contact}, {"CACHE_TTL_USER", c.CacheTTL.User},
+		{"CACHE_TTL_CONVERSATION", c.CacheTTL.Conversation}, {"CACHE_TTL_CONVERSATION_LIST", c.CacheTTL.ConversationList},
+		{"CACHE_TTL_CONVERSATION_STATS", c.CacheTTL.ConversationStats}, {"CACHE_TTL_CONVERSATION_REPORT", c.CacheTTL.ConversationReport},
+		{"CACHE_TTL_MESSAGE", c.CacheTTL.Message}, {"CACHE_TTL_ACCOUNT", c.CacheTTL.Account}, {"CACHE_TTL_TEAM", c.CacheTTL.Team},
+		{"CACHE_TTL_PLAYBOOK", c.CacheTTL.Playbook}, {"CACHE_TTL_MEETING", c.CacheTTL.Meeting},
+		{"CACHE_TTL_CONTACT_ATTRIBUTE", c.CacheTTL.ContactAttribute}, {"CACHE_TTL_VIEWER", c.CacheTTL.Viewer},
+	} {
+		if d.value <= 0 {
+			return fmt.Errorf("%s is %s; it takes more than 0, such as 30s", d.name, d.value)
+		}
+	}
+	for _, n := range []struct {
+		name  string
+		value int
+	}{{"MAX_TOKENS", c.MaxTokens}, {"MAX_DEPTH", c.MaxDepth}, {"MAX_ALIASES", c.MaxAliases}} {
+		if n.value < 1 {
+			return fmt.Errorf("%s is %d; it takes 1 or more", n.name, n.value)
+		}
+	}
+	_, err := c.SandboxKnobs.config()
+	return err
+}
+
+// credential reports whether there is one for Drift.
+func (c *serveConfig) credential() bool { return c.DriftToken != "" || c.DriftRefreshToken != "" }
+
+// sandboxed reports whether the embedded sandbox stands in for Drift.
+func (c *serveConfig) sandboxed() bool {
+	if c.Sandbox != nil {
+		return *c.Sandbox
+	}
+	return !c.credential()
+}
+
+// readSecretFiles reads the secrets whose variables name a file.
+func (c *serveConfig) readSecretFiles() error {
+	for name, into := range map[string]*string{
+		"DRIFT_TOKEN":         &c.DriftToken,
+		"DRIFT_CLIENT_SECRET": &c.DriftClientSecret,
+		"DRIFT_REFRESH_TOKEN": &c.DriftRefreshToken,
+	} {
+		file := os.Getenv(name + "_FILE")
+		if file == "" {
+			continue
+		}
+		if *into != "" {
+			return fmt.Errorf("%s and %s_FILE are both set: set one", name, name)
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return fmt.Errorf("%s_FILE: %w", name, err)
+		}
+		if *into = strings.TrimSpace(string(text)); *into == "" {
+			return fmt.Errorf("%s_FILE names a file that is empty", name)
+		}
+	}
+	return nil
+}
+
+// auth returns the credential for Drift.
+func (c *serveConfig) auth() (drift.Auth, error) {
+	if c.DriftToken != "" {
+		return drift.StaticToken(c.DriftToken), nil
+	}
+	return drift.NewOAuth(drift.OAuthOptions{
+		BaseURL:      c.DriftBaseURL,
+		ClientID:     c.DriftClientID,
+		ClientSecret: c.DriftClientSecret,
+		RefreshToken: c.DriftRefreshToken,
+		StorePath:    c.DriftTokenStore,
+		Timeout:      c.DriftTimeout,
+	})
+}

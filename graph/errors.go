@@ -1,0 +1,104 @@
+package graph
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"github.com/driftgraph/driftgraph/drift"
+	"github.com/driftgraph/driftgraph/relay"
+)
+
+// The values of extensions.code.
+const (
+	CodeParseFailed             = "GRAPHQL_PARSE_FAILED"
+	CodeValidationFailed        = "GRAPHQL_VALIDATION_FAILED"
+	CodeBadUserInput            = "BAD_USER_INPUT"
+	CodeQueryTooComplex         = "QUERY_TOO_COMPLEX"
+	CodeUpstreamRateLimited     = "UPSTREAM_RATE_LIMITED"
+	CodeUpstreamUnauthorized    = "UPSTREAM_UNAUTHORIZED"
+	CodeUpstreamForbidden       = "UPSTREAM_FORBIDDEN"
+	CodeUpstreamTimeout         = "UPSTREAM_TIMEOUT"
+	CodeUpstreamUnavailable     = "UPSTREAM_UNAVAILABLE"
+	CodeUpstreamInvalidResponse = "UPSTREAM_INVALID_RESPONSE"
+	CodeTimeout                 = "TIMEOUT"
+	CodeInternalServerError     = "INTERNAL_SERVER_ERROR"
+)
+
+// upstream says what a client is told of each way in which Drift can fail.
+// The first that matches holds.
+var upstream = []struct {
+	kind    error
+	code    string
+	message string
+}{
+	{drift.ErrRateLimited, CodeUpstreamRateLimited, "Drift takes no more calls at the moment; try again later"},
+	{drift.ErrUnauthorized, CodeUpstreamUnauthorized, "Drift does not accept the gateway's token"},
+	{drift.ErrForbidden, CodeUpstreamForbidden, "the gateway's token has not the scope that this takes"},
+	{drift.ErrTimeout, CodeUpstreamTimeout, "Drift did not answer in time"},
+	{drift.ErrInvalid, CodeUpstreamInvalidResponse, "Drift's answer could not be read"},
+	{drift.ErrUnavailable, CodeUpstreamUnavailable, "Drift cannot be reached or is out of order"},
+	{drift.ErrNotFound, CodeUpstreamInvalidResponse, "Drift does not know the endpoint"},
+	{drift.ErrRefused, CodeUpstreamInvalidResponse, "Drift refused the call"},
+}
+
+// A Presenter makes GraphQL errors of Go errors, the only place that does. A
+// client sees a clear message, a stable extensions.code and a path; never what
+// Drift said, nor what is inside.
+type Presenter struct {
+	Log         *slog.Logger
+	Suggestions bool // whether errors may name fields and types that the schema has
+}
+
+// Present makes a GraphQL error of err.
+func (p *Presenter) Present(ctx context.Context, err error) *gqlerror.Error {
+	told := graphql.DefaultErrorPresenter(ctx, err)
+	var input *relay.InputError
+	var internal *gqlerror.Error
+	switch {
+	case errors.As(err, &input):
+		return p.tell(told, CodeBadUserInput, input.Error())
+	case told.Extensions["code"] != nil: // gqlgen's own
+		if !p.Suggestions {
+			told.Message, _, _ = strings.Cut(told.Message, " Did you mean")
+		}
+		told.Err = nil
+		return told
+	case errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, drift.ErrTimeout), errors.Is(err, context.Canceled):
+		return p.tell(told, CodeTimeout, "the operation took longer than it may")
+	}
+	for _, u := range upstream {
+		if errors.Is(err, u.kind) {
+			p.tell(told, u.code, u.message)
+			var failure *drift.Error
+			if errors.As(err, &failure) && failure.RetryAfter > 0 {
+				told.Extensions["retryAfterMs"] = failure.RetryAfter.Round(time.Millisecond).Milliseconds()
+			}
+			p.Log.WarnContext(ctx, "a call to Drift failed", "path", told.Path.String(), "code", u.code, "error", err)
+			return told
+		}
+	}
+	if errors.As(err, &internal) && internal.Err == nil && internal.Rule == "" {
+		// gqlgen's own, such as a null where there can be none: nothing of ours is in it.
+		p.Log.ErrorContext(ctx, "a field could not be answered", "path", told.Path.String(), "error", err)
+		return p.tell(told, CodeInternalServerError, internal.Message)
+	}
+	id := rand.Text()
+	p.tell(told, CodeInternalServerError, "internal error")
+	told.Extensions["errorId"] = id
+	p.Log.ErrorContext(ctx, "internal error", "errorId", id, "path", told.Path.String(), "error", err)
+	return told
+}
+
+func (p *Presenter) tell(told *gqlerror.Error, code, message string) *gqlerror.Error {
+	told.Err = nil
+	told.Message = message
+	told.Extensions = map[string]any{"code": code}
+	return told
+}

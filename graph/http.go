@@ -1,0 +1,270 @@
+package graph
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
+
+// The media types of answers. The second is that of GraphQL over HTTP, whose
+// status tells whether the request was executed.
+const (
+	mediaJSON    = "application/json"
+	mediaGraphQL = "application/graphql-response+json"
+)
+
+// A Handler serves GraphQL over HTTP, https://graphql.github.io/graphql-over-http/:
+// queries by GET and POST, mutations by POST. It reads a bounded body, and an
+// answer never holds what a request held.
+type Handler struct {
+	Executor     graphql.GraphExecutor
+	MaxBodyBytes int64 // of a request; a larger one is refused with 413
+}
+
+// ServeHTTP answers one GraphQL request.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	ctx := graphql.StartOperationTrace(r.Context())
+	w.Header().Set("Vary", "Accept")
+	media := negotiate(r.Header.Values("Accept"))
+	if media == "" {
+		refuse(w, mediaJSON, http.StatusNotAcceptable, "Accept names no media type of an answer; it takes "+mediaGraphQL+" or "+mediaJSON)
+		return
+	}
+	params := &graphql.RawParams{Headers: r.Header}
+	params.ReadTime.Start = graphql.Now()
+	var fault *requestFault
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
+		if !sameSite(r) {
+			fault = &requestFault{http.StatusForbidden, "a page of another site may not query by GET"}
+			break
+		}
+		fault = readURL(r, params)
+	case http.MethodPost:
+		fault = readBody(http.MaxBytesReader(w, r.Body, h.MaxBodyBytes), r.Header, params)
+	default:
+		w.Header().Set("Allow", "GET, HEAD, POST")
+		refuse(w, media, http.StatusMethodNotAllowed, "GraphQL takes GET and POST")
+		return
+	}
+	if fault != nil {
+		refuse(w, media, fault.status, fault.message)
+		return
+	}
+	params.ReadTime.End = graphql.Now()
+
+	op, refused := h.Executor.CreateOperationContext(ctx, params)
+	if refused != nil {
+		status := http.StatusOK
+		if media == mediaGraphQL {
+			status = http.StatusBadRequest
+		}
+		answer := h.Executor.DispatchError(graphql.WithOperationContext(ctx, op), refused)
+		write(w, media, status, answer, false)
+		return
+	}
+	switch {
+	case op.Operation.Operation == ast.Subscription:
+		refuse(w, media, http.StatusMethodNotAllowed, "a subscription is not answered by "+r.Method)
+		return
+	case op.Operation.Operation == ast.Mutation && r.Method != http.MethodPost:
+		w.Header().Set("Allow", "POST")
+		refuse(w, media, http.StatusMethodNotAllowed, "a mutation takes POST")
+		return
+	}
+	respond, ctx := h.Executor.DispatchOperation(ctx, op)
+	answer := respond(ctx)
+	if answer == nil {
+		return // the client has gone
+	}
+	write(w, media, http.StatusOK, answer, true)
+}
+
+// A requestFault is what is wrong with a request that is no GraphQL request.
+type requestFault struct {
+	status  int
+	message string
+}
+
+// negotiate returns the media type of the answer, "" if none is accepted.
+func negotiate(accept []string) string {
+	if len(accept) == 0 {
+		return mediaJSON
+	}
+	best, bestQuality := "", 0.0
+	for entry := range strings.SplitSeq(strings.Join(accept, ","), ",") {
+		media, options, err := mime.ParseMediaType(entry)
+		if err != nil {
+			continue
+		}
+		if charset := options["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
+			continue
+		}
+		quality := 1.0
+		if q, given := options["q"]; given {
+			if quality, err = strconv.ParseFloat(q, 64); err != nil {
+				continue
+			}
+		}
+		switch media {
+		case "*/*", "application/*":
+			media = mediaJSON
+		case mediaJSON, mediaGraphQL:
+		default:
+			continue
+		}
+		if quality > bestQuality {
+			best, bestQuality = media, quality
+		}
+	}
+	return best
+}
+
+// readURL reads a request from the query of its URL.
+func readURL(r *http.Request, params *graphql.RawParams) *requestFault {
+	query := r.URL.Query()
+	params.Query = query.Get("query")
+	params.OperationName = query.Get("operationName")
+	for name, into := range map[string]*map[string]any{"variables": &params.Variables, "extensions": &params.Extensions} {
+		text := query.Get(name)
+		if text == "" {
+			continue
+		}
+		if err := decode(strings.NewReader(text), into); err != nil {
+			return &requestFault{http.StatusBadRequest, name + " is not a JSON object"}
+		}
+	}
+	if params.Query == "" {
+		return &requestFault{http.StatusBadRequest, "the parameter query is missing; it takes a GraphQL document"}
+	}
+	return nil
+}
+
+// readBody reads a request from a JSON body.
+func readBody(body io.Reader, header http.Header, params *graphql.RawParams) *requestFault {
+	media, options, err := mime.ParseMediaType(header.Get("Content-Type"))
+	if err != nil || media != mediaJSON {
+		return &requestFault{http.StatusUnsupportedMediaType, "Content-Type must be " + mediaJSON}
+	}
+	if charset := options["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
+		return &requestFault{http.StatusUnsupportedMediaType, "the charset must be utf-8"}
+	}
+	text, err := io.ReadAll(body)
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return &requestFault{http.StatusRequestEntityTooLarge, "the body is larger than " + strconv.FormatInt(tooLarge.Limit, 10) + " bytes"}
+	case err != nil:
+		return &requestFault{http.StatusBadRequest, "the body could not be read to its end"}
+	}
+	if text := bytes.TrimSpace(text); len(text) > 0 && text[0] == '[' {
+		return &requestFault{http.StatusBadRequest, "the body is a list; requests are sent one by one"}
+	}
+	var request map[string]json.RawMessage
+	if err := decode(bytes.NewReader(text), &request); err != nil || request == nil {
+		return &requestFault{http.StatusBadRequest, "the body is not a JSON object"}
+	}
+	for _, member := range []struct {
+		name string
+		into any
+		what string
+	}{
+		{"query", &params.Query, "text"},
+		{"operationName", &params.OperationName, "text or null"},
+		{"variables", &params.Variables, "an object or null"},
+		{"extensions", &params.Extensions, "an object or null"},
+	} {
+		value, given := request[member.name]
+		if !given {
+			continue
+		}
+		if err := decode(bytes.NewReader(value), member.into); err != nil {
+			return &requestFault{http.StatusBadRequest, member.name + " must be " + member.what}
+		}
+	}
+	if params.Query == "" {
+		return &requestFault{http.StatusBadRequest, "query is missing; it takes a GraphQL document"}
+	}
+	return nil
+}
+
+// decode reads one JSON value and nothing more. Numbers stay as they are
+// written, since those of variables may have 64 bits.
+func decode(r io.Reader, into any) error {
+	dec := json.NewDecoder(r)
+	dec.UseNumber()
+	if err := dec.Decode(into); err != nil {
+		return err
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return errors.New("more than one value")
+	}
+	return nil
+}
+
+// refuse answers a request that is no GraphQL request.
+func refuse(w http.ResponseWriter, media string, status int, message string) {
+	write(w, media, status, &graphql.Response{Errors: gqlerror.List{{
+		Message:    message,
+		Extensions: map[string]any{"code": CodeBadUserInput},
+	}}}, false)
+}
+
+// write sends an answer. Its data, which is JSON already, is sent as it is, and
+// left out if the request was not executed.
+func write(w http.ResponseWriter, media string, status int, answer *graphql.Response, executed bool) {
+	var b bytes.Buffer
+	b.Grow(len(answer.Data) + 64)
+	b.WriteByte('{')
+	member := func(name string, value any) {
+		text, err := json.Marshal(value)
+		if err != nil {
+			return
+		}
+		if b.Len() > 1 {
+			b.WriteByte(',')
+		}
+		b.WriteString(`"` + name + `":`)
+		b.Write(text)
+	}
+	if len(answer.Errors) > 0 {
+		member("errors", answer.Errors)
+	}
+	if executed {
+		if b.Len() > 1 {
+			b.WriteByte(',')
+		}
+		b.WriteString(`"data":`)
+		if len(answer.Data) == 0 {
+			b.WriteString("null")
+		}
+		b.Write(answer.Data)
+	}
+	if len(answer.Extensions) > 0 {
+		member("extensions", answer.Extensions)
+	}
+	b.WriteByte('}')
+	h := w.Header()
+	h.Set("Content-Type", media+"; charset=utf-8")
+	h.Set("Content-Length", strconv.Itoa(b.Len()))
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = w.Write(b.Bytes())
+}
+
+// sameSite reports whether a browser says that a request comes from the
+// gateway's own pages, or from no page at all.
+func sameSite(r *http.Request) bool {
+	return slices.Contains([]string{"", "same-origin", "none"}, r.Header.Get("Sec-Fetch-Site"))
+}

@@ -1,0 +1,491 @@
+package loaders
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/driftgraph/driftgraph/cache"
+	"github.com/driftgraph/driftgraph/drift"
+)
+
+// A TTL says how long each kind of record is kept. Every one must be more
+// than 0.
+type TTL struct {
+	Contact            time.Duration
+	User               time.Duration
+	Conversation       time.Duration
+	ConversationList   time.Duration
+	ConversationStats  time.Duration
+	ConversationReport time.Duration
+	Message            time.Duration
+	Account            time.Duration
+	Team               time.Duration
+	Playbook           time.Duration
+	Meeting            time.Duration
+	ContactAttribute   time.Duration
+	Viewer             time.Duration
+}
+
+// A Store keeps records of all kinds for all tenants.
+type Store struct {
+	contacts          *cache.Kind[drift.ID, *drift.Contact]
+	contactsByEmail   *cache.Kind[string, []*drift.Contact]
+	contactsByExtID   *cache.Kind[string, *drift.Contact]
+	contactThreads    *cache.Kind[drift.ID, []*drift.Conversation]
+	contactAttributes *cache.Kind[All, []*drift.ContactAttribute]
+	users             *cache.Kind[drift.ID, *drift.User]
+	userList          *cache.Kind[All, *UserDirectory]
+	conversations     *cache.Kind[drift.ID, *drift.Conversation]
+	conversationPages *cache.Kind[ConversationPage, *drift.ConversationPage]
+	conversationStats *cache.Kind[All, *drift.ConversationStats]
+	messagePages      *cache.Kind[MessagePage, *drift.MessagePage]
+	transcripts       *cache.Kind[drift.ID, *string]
+	reports           *cache.Kind[Report, *drift.Report]
+	accounts          *cache.Kind[string, *drift.Account]
+	accountPages      *cache.Kind[AccountPage, *drift.AccountPage]
+	accountDirectory  *cache.Kind[All, *AccountDirectory]
+	teams             *cache.Kind[All, []*drift.Team]
+	playbooks         *cache.Kind[All, []*drift.Playbook]
+	landingPages      *cache.Kind[All, []*drift.LandingPage]
+	meetings          *cache.Kind[MeetingWindow, []*drift.Meeting]
+	tokenInfo         *cache.Kind[All, *drift.TokenInfo]
+}
+
+// NewStore returns a store that keeps records in c.
+func NewStore(c *cache.Cache, ttl TTL) (*Store, error) {
+	s := &Store{}
+	single := func(All) string { return "all" }
+	err := errors.Join(
+		add(&s.contacts, c, "contact", ttl.Contact, drift.ID.String, sizeOfContact),
+		add(&s.contactsByEmail, c, "contacts-by-email", ttl.Contact, keep, each1(sizeOfContact)),
+		add(&s.contactsByExtID, c, "contact-by-external-id", ttl.Contact, keep, sizeOfContact),
+		add(&s.contactThreads, c, "contact-conversations", ttl.ConversationList, drift.ID.String, each1(sizeOfConversation)),
+		add(&s.contactAttributes, c, "contact-attributes", ttl.ContactAttribute, single, each1(func(*drift.ContactAttribute) int { return 128 })),
+		add(&s.users, c, "user", ttl.User, drift.ID.String, sizeOfUser),
+		add(&s.userList, c, "users", ttl.User, single, func(d *UserDirectory) int { return each1(sizeOfUser)(d.All) + 64*len(d.All) }),
+		add(&s.conversations, c, "conversation", ttl.Conversation, drift.ID.String, sizeOfConversation),
+		add(&s.conversationPages, c, "conversations", ttl.ConversationList, ConversationPage.key, func(p *drift.ConversationPage) int {
+			return each1(sizeOfConversation)(p.Conversations) + len(p.Next)
+		}),
+		add(&s.conversationStats, c, "conversation-stats", ttl.ConversationStats, single, func(*drift.ConversationStats) int { return 64 }),
+		add(&s.messagePages, c, "messages", ttl.Message, MessagePage.key, func(p *drift.MessagePage) int {
+			return each1(sizeOfMessage)(p.Messages) + len(p.Next)
+		}),
+		add(&s.transcripts, c, "transcript", ttl.Message, drift.ID.String, func(s *string) int { return len(*s) }),
+		add(&s.reports, c, "report", ttl.ConversationReport, Report.key, func(r *drift.Report) int { return 64 + 256*len(r.Rows) }),
+		add(&s.accounts, c, "account", ttl.Account, keep, sizeOfAccount),
+		add(&s.accountPages, c, "account-page", ttl.Account, AccountPage.key, func(p *drift.AccountPage) int { return each1(sizeOfAccount)(p.Accounts) }),
+		add(&s.accountDirectory, c, "accounts", ttl.Account, single, func(d *AccountDirectory) int { return each1(sizeOfAccount)(d.All) + 64*len(d.All) }),
+		add(&s.teams, c, "teams", ttl.Team, single, each1(func(t *drift.Team) int { return 256 + 8*len(t.Members) })),
+		add(&s.playbooks, c, "playbooks", ttl.Playbook, single, each1(func(b *drift.Playbook) int { return 512 + len(b.Meta) })),
+		add(&s.landingPages, c, "landing-pages", ttl.Playbook, single, each1(func(*drift.LandingPage) int { return 256 })),
+		add(&s.meetings, c, "meetings", ttl.Meeting, MeetingWindow.key, each1(func(*drift.Meeting) int { return 768 })),
+		add(&s.tokenInfo, c, "token-info", ttl.Viewer, single, func(*drift.TokenInfo) int { return 512 }),
+	)
+	return s, err
+}
+
+func add[K comparable, V any](kind **cache.Kind[K, V], c *cache.Cache, name string, ttl time.Duration, id func(K) string, size func(V) int) error {
+	var err error
+	*kind, err = cache.NewKind(c, cache.KindOptions[K, V]{Name: name, TTL: ttl, ID: id, Size: size})
+	return err
+}
+
+func keep(id string) string { return id }
+
+// each1 sizes a list by its entries.
+func each1[T any](size func(*T) int) func([]*T) int {
+	return func(list []*T) int {
+		n := 24
+		for _, v := range list {
+			n += 8 + size(v)
+		}
+		return n
+	}
+}
+
+func sizeOfContact(c *drift.Contact) int { return 512 + 2*len(c.Attributes) }
+func sizeOfUser(*drift.User) int         { return 640 }
+func sizeOfConversation(c *drift.Conversation) int {
+	return 160 + 8*len(c.Participants) + 64*len(c.Tags)
+}
+func sizeOfAccount(a *drift.Account) int { return 320 + 192*len(a.CustomProperties) }
+
+func sizeOfMessage(m *drift.Message) int {
+	n := 320 + len(m.Attributes) + 192*len(m.Buttons) + 192*len(m.Attachments)
+	if m.Body != nil {
+		n += len(*m.Body)
+	}
+	if m.Context != nil {
+		n += 768
+	}
+	return n
+}
+
+// key names the page in the cache.
+func (p ConversationPage) key() string {
+	return p.Statuses + "/" + strconv.Itoa(p.Limit) + "/" + digest(p.Token)
+}
+
+func (p MessagePage) key() string   { return p.Conversation.String() + "/" + p.Marker }
+func (p AccountPage) key() string   { return fmt.Sprintf("%d+%d", p.Index, p.Size) }
+func (w MeetingWindow) key() string { return fmt.Sprintf("%d-%d", w.From, w.To) }
+func (r Report) key() string        { return digest(string(r)) }
+
+// digest shortens a text that may be long; the empty one stays empty.
+func digest(text string) string {
+	if text == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:16])
+}
+
+// A Source is where the loaders of one tenant read from.
+type Source struct {
+	store  *Store
+	api    *drift.Client
+	tenant cache.Tenant
+	secret []byte
+	now    func() time.Time
+}
+
+// NewSource returns the source of the tenant that a credential belongs to.
+// Records read by it are kept apart from those of every other credential.
+func NewSource(s *Store, api *drift.Client, auth drift.Auth) *Source {
+	identity := auth.Identity()
+	return &Source{store: s, api: api, tenant: cache.NewTenant(identity), secret: identity, now: time.Now}
+}
+
+// private names a record by a keyed hash of what names it in Drift: an e-mail
+// address, or an external id, which may be one. Neither stands in a cache key.
+func (s *Source) private(text string) string {
+	mac := hmac.New(sha256.New, s.secret)
+	mac.Write([]byte(text))
+	return hex.EncodeToString(mac.Sum(nil)[:16])
+}
+
+// Loaders returns the loaders of an operation that runs on ctx.
+func (s *Source) Loaders(ctx context.Context) *Loaders {
+	l := &Loaders{now: s.now}
+	l.Contacts = kept(ctx, s, s.store.contacts, each(s.api.Contact))
+	l.ContactsByEmail = privately(ctx, s, s.store.contactsByEmail, each(s.contactsByEmail))
+	l.ContactsByExternalID = privately(ctx, s, s.store.contactsByExtID, s.contactsByExternalID)
+	l.ContactConversations = kept(ctx, s, s.store.contactThreads, s.contactConversations)
+	l.ContactAttributes = kept(ctx, s, s.store.contactAttributes, one(s.api.ContactAttributes))
+	l.UserList = kept(ctx, s, s.store.userList, one(s.userList))
+	l.Users = newLoader(ctx, func(ctx context.Context, ids []drift.ID) []*cache.Future[*drift.User] {
+		if l.plan == nil || !l.plan.lists[users] {
+			return s.store.users.Load(ctx, s.tenant, ids, s.usersByID)
+		}
+		return fromList(l, ids)
+	})
+	l.Conversations = kept(ctx, s, s.store.conversations, each(s.api.Conversation))
+	l.ConversationPages = kept(ctx, s, s.store.conversationPages, each(s.conversationPage))
+	l.ConversationStats = kept(ctx, s, s.store.conversationStats, one(s.api.ConversationStats))
+	l.MessagePages = kept(ctx, s, s.store.messagePages, each(func(ctx context.Context, p MessagePage) (*drift.MessagePage, error) {
+		return s.api.Messages(ctx, p.Conversation, p.Marker)
+	}))
+	l.Transcripts = kept(ctx, s, s.store.transcripts, each(func(ctx context.Context, id drift.ID) (*string, error) {
+		text, err := s.api.Transcript(ctx, id)
+		return &text, err
+	}))
+	l.Reports = kept(ctx, s, s.store.reports, each(s.report))
+	l.Accounts = kept(ctx, s, s.store.accounts, each(s.api.Account))
+	l.AccountPages = kept(ctx, s, s.store.accountPages, each(s.accountPage))
+	l.AccountDirectory = kept(ctx, s, s.store.accountDirectory, one(s.accountDirectory))
+	l.Teams = kept(ctx, s, s.store.teams, one(s.api.Teams))
+	l.Playbooks = kept(ctx, s, s.store.playbooks, one(s.api.Playbooks))
+	l.LandingPages = kept(ctx, s, s.store.landingPages, one(s.api.LandingPages))
+	l.Meetings = kept(ctx, s, s.store.meetings, each(s.meetings))
+	l.TokenInfo = kept(ctx, s, s.store.tokenInfo, one(s.api.TokenInfo))
+	return l
+}
+
+// kept returns a loader that reads through the cache.
+func kept[K comparable, V any](ctx context.Context, s *Source, kind *cache.Kind[K, V], fetch cache.Fetch[K, V]) *Loader[K, V] {
+	return newLoader(ctx, func(ctx context.Context, keys []K) []*cache.Future[V] {
+		return kind.Load(ctx, s.tenant, keys, fetch)
+	})
+}
+
+// privately returns a loader that reads through the cache under keyed hashes.
+func privately[V any](ctx context.Context, s *Source, kind *cache.Kind[string, V], fetch cache.Fetch[string, V]) *Loader[string, V] {
+	return newLoader(ctx, func(ctx context.Context, keys []string) []*cache.Future[V] {
+		hashes := make([]string, len(keys))
+		hashOf, keyOf := make(map[string]string, len(keys)), make(map[string]string, len(keys))
+		for i, key := range keys {
+			hashes[i] = s.private(key)
+			hashOf[key], keyOf[hashes[i]] = hashes[i], key
+		}
+		return kind.Load(ctx, s.tenant, hashes, func(ctx context.Context, hashes []string, answer func(string, V, error)) error {
+			keys := make([]string, len(hashes))
+			for i, hash := range hashes {
+				keys[i] = keyOf[hash]
+			}
+			return fetch(ctx, keys, func(key string, v V, err error) { answer(hashOf[key], v, err) })
+		})
+	})
+}
+
+// fromList returns users from their list. Who is not in it was removed.
+func fromList(l *Loaders, ids []drift.ID) []*cache.Future[*drift.User] {
+	futures := make([]*cache.Future[*drift.User], len(ids))
+	list, err := l.UserList.batches.Load(l.UserList.ctx, All{})()
+	if err != nil {
+		list = cache.Failed[*UserDirectory](err)
+	}
+	for i, id := range ids {
+		futures[i] = cache.Map(list, func(d *UserDirectory) (*drift.User, error) { return d.byID[id], nil })
+	}
+	return futures
+}
+
+// each fetches keys by a call for each, all at once; the client bounds how
+// many are under way.
+func each[K comparable, V any](get func(context.Context, K) (V, error)) cache.Fetch[K, V] {
+	return func(ctx context.Context, keys []K, answer func(K, V, error)) error {
+		var calls sync.WaitGroup
+		for _, key := range keys {
+			calls.Go(func() {
+				v, err := get(ctx, key)
+				if errors.Is(err, drift.ErrNotFound) {
+					var none V
+					v, err = none, nil
+				}
+				answer(key, v, err)
+			})
+		}
+		calls.Wait()
+		return nil
+	}
+}
+
+// one fetches the record that there is only one of.
+func one[V any](get func(context.Context) (V, error)) cache.Fetch[All, V] {
+	return func(ctx context.Context, _ []All, answer func(All, V, error)) error {
+		v, err := get(ctx)
+		answer(All{}, v, err)
+		return nil
+	}
+}
+
+// inChunks makes a call for at most so many keys each, all at once, and fails
+// the keys of a failed call.
+func inChunks[K comparable, V any](keys []K, most int, answer func(K, V, error), call func([]K) error) {
+	var calls sync.WaitGroup
+	for chunk := range slices.Chunk(keys, most) {
+		calls.Go(func() {
+			if err := call(chunk); err != nil {
+				for _, key := range chunk {
+					var none V
+					answer(key, none, err)
+				}
+			}
+		})
+	}
+	calls.Wait()
+}
+
+func (s *Source) contactsByEmail(ctx context.Context, email string) ([]*drift.Contact, error) {
+	found := []*drift.Contact{}
+	query := drift.ContactQuery{Email: email, Limit: 100}
+	for {
+		page, err := s.api.ContactsByEmail(ctx, query)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, page.Contacts...)
+		if page.Next == "" || page.Next == query.Page {
+			s.keepContacts(found)
+			return found, nil
+		}
+		query.Page = page.Next
+	}
+}
+
+func (s *Source) contactsByExternalID(ctx context.Context, ids []string, answer func(string, *drift.Contact, error)) error {
+	inChunks(ids, drift.MaxExternalIDs, answer, func(ids []string) error {
+		found, err := s.api.ContactsByExternalID(ctx, ids)
+		if err != nil {
+			return err
+		}
+		s.keepContacts(found)
+		for _, c := range found {
+			if c.ExternalID != nil && slices.Contains(ids, *c.ExternalID) {
+				answer(*c.ExternalID, c, nil)
+			}
+		}
+		return nil
+	})
+	return nil
+}
+
+// keepContacts keeps contacts that came as rows of a list: rows are whole.
+func (s *Source) keepContacts(list []*drift.Contact) {
+	byID := make(map[drift.ID]*drift.Contact, len(list))
+	for _, c := range list {
+		byID[c.ID] = c
+	}
+	s.store.contacts.Put(s.tenant, byID)
+}
+
+// contactConversations asks one report for the conversations of many contacts.
+// Drift documents no page size for reports, nor a most of values; 100 contacts
+// have gone well.
+func (s *Source) contactConversations(ctx context.Context, contacts []drift.ID, answer func(drift.ID, []*drift.Conversation, error)) error {
+	const most = 100
+	inChunks(contacts, most, answer, func(contacts []drift.ID) error {
+		values := make([]any, len(contacts))
+		for i, id := range contacts {
+			values[i] = id
+		}
+		report, err := s.api.ConversationReport(ctx, drift.ReportQuery{
+			Filters: []drift.ReportFilter{{Property: "endUserId", Operation: "IN", Values: values}},
+			Metrics: []string{"endUserId", "status", "createdAt", "updatedAt"},
+		})
+		if err != nil {
+			return err
+		}
+		of := make(map[drift.ID][]*drift.Conversation, len(contacts))
+		for _, r := range report.Rows {
+			c := &drift.Conversation{ID: r.ConversationID}
+			if len(r.Metrics) != 4 || r.ConversationID == 0 {
+				continue
+			}
+			_ = json.Unmarshal(r.Metrics[0], &c.ContactID)
+			_ = json.Unmarshal(r.Metrics[1], &c.Status)
+			_ = json.Unmarshal(r.Metrics[2], &c.CreatedAt)
+			_ = json.Unmarshal(r.Metrics[3], &c.UpdatedAt)
+			of[c.ContactID] = append(of[c.ContactID], c)
+		}
+		for _, id := range contacts {
+			list := of[id]
+			slices.SortFunc(list, func(a, b *drift.Conversation) int {
+				if a.UpdatedAt != b.UpdatedAt {
+					return int(min(max(b.UpdatedAt-a.UpdatedAt, -1), 1))
+				}
+				return int(min(max(b.ID-a.ID, -1), 1))
+			})
+			answer(id, append([]*drift.Conversation{}, list...), nil)
+		}
+		return nil
+	})
+	return nil
+}
+
+func (s *Source) userList(ctx context.Context) (*UserDirectory, error) {
+	list, err := s.api.Users(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d := newUserDirectory(list)
+	s.store.users.Put(s.tenant, d.byID)
+	return d, nil
+}
+
+// usersByID reads users by the fewest calls: one by its own, up to twenty
+// together, more by the list of all.
+func (s *Source) usersByID(ctx context.Context, ids []drift.ID, answer func(drift.ID, *drift.User, error)) error {
+	switch {
+	case len(ids) == 1:
+		return each(s.api.User)(ctx, ids, answer)
+	case len(ids) <= drift.MaxUserIDs:
+		found, err := s.api.UsersByID(ctx, ids)
+		for id, u := range found {
+			answer(id, u, nil)
+		}
+		return err
+	default:
+		d, err := s.userList(ctx)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			answer(id, d.byID[id], nil)
+		}
+		return nil
+	}
+}
+
+func (s *Source) conversationPage(ctx context.Context, p ConversationPage) (*drift.ConversationPage, error) {
+	query := drift.ConversationQuery{Limit: p.Limit, Page: p.Token}
+	if p.Statuses != "" {
+		for status := range strings.SplitSeq(p.Statuses, ",") {
+			query.Statuses = append(query.Statuses, drift.ConversationStatus(status))
+		}
+	}
+	return s.api.Conversations(ctx, query)
+}
+
+func (s *Source) report(ctx context.Context, r Report) (*drift.Report, error) {
+	var query drift.ReportQuery
+	if err := json.Unmarshal([]byte(r), &query); err != nil {
+		return nil, err
+	}
+	return s.api.ConversationReport(ctx, query)
+}
+
+func (s *Source) accountPage(ctx context.Context, p AccountPage) (*drift.AccountPage, error) {
+	page, err := s.api.Accounts(ctx, p.Index, p.Size)
+	if err == nil {
+		s.keepAccounts(page.Accounts)
+	}
+	return page, err
+}
+
+func (s *Source) accountDirectory(ctx context.Context) (*AccountDirectory, error) {
+	list := []*drift.Account{}
+	for index := 0; ; {
+		page, err := s.api.Accounts(ctx, index, drift.MaxAccounts)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, page.Accounts...)
+		if page.Next <= index {
+			s.keepAccounts(list)
+			return newAccountDirectory(list), nil
+		}
+		index = page.Next
+	}
+}
+
+// keepAccounts keeps accounts that came as rows of a list: rows are whole.
+func (s *Source) keepAccounts(list []*drift.Account) {
+	byID := make(map[string]*drift.Account, len(list))
+	for _, a := range list {
+		byID[a.ID] = a
+	}
+	s.store.accounts.Put(s.tenant, byID)
+}
+
+// meetings reads the meetings of a window. Drift answers with so many at most
+// and has no pages, so a window that is full is read in halves.
+func (s *Source) meetings(ctx context.Context, w MeetingWindow) ([]*drift.Meeting, error) {
+	list, err := s.api.Meetings(ctx, w.From, w.To, drift.MaxMeetings)
+	if err != nil || len(list) < drift.MaxMeetings || w.To-w.From < 2 {
+		return list, err
+	}
+	middle := w.From + (w.To-w.From)/2
+	var early, late []*drift.Meeting
+	var errEarly, errLate error
+	var halves sync.WaitGroup
+	halves.Go(func() { early, errEarly = s.meetings(ctx, MeetingWindow{w.From, middle}) })
+	halves.Go(func() { late, errLate = s.meetings(ctx, MeetingWindow{middle, w.To}) })
+	halves.Wait()
+	if err := errors.Join(errEarly, errLate); err != nil {
+		return nil, err
+	}
+	return append(early, late...), nil
+}

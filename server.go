@@ -1,0 +1,347 @@
+// Driftgraph serves one GraphQL graph over Drift's REST APIs.
+//
+// This file joins the parts: configuration, the client of Drift or the embedded
+// sandbox, the cache, the loaders, and the HTTP server.
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/executor"
+	"github.com/99designs/gqlgen/graphql/handler/extension"
+	"github.com/99designs/gqlgen/graphql/handler/lru"
+	"github.com/alecthomas/kong"
+	"github.com/redis/go-redis/v9"
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"github.com/driftgraph/driftgraph/cache"
+	"github.com/driftgraph/driftgraph/drift"
+	"github.com/driftgraph/driftgraph/graph"
+	"github.com/driftgraph/driftgraph/loaders"
+	"github.com/driftgraph/driftgraph/resolvers"
+	"github.com/driftgraph/driftgraph/sandbox"
+	"github.com/driftgraph/driftgraph/schema"
+	"github.com/driftgraph/driftgraph/web"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "driftgraph:", err)
+		os.Exit(1)
+	}
+}
+
+// run does what the command line says until ctx ends. The error it returns is
+// one line that says what to change.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	var c cli
+	parser, err := kong.New(&c,
+		kong.Name("driftgraph"),
+		kong.Description("One GraphQL graph over Drift's REST APIs. Each flag is also an environment variable: --redis-url is REDIS_URL."),
+		kong.DefaultEnvars(""),
+		kong.Writers(stdout, stderr),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+	)
+	if err != nil {
+		return err
+	}
+	command, err := parser.Parse(args)
+	if err != nil {
+		return err
+	}
+	switch command.Command() {
+	case "schema":
+		_, err := io.WriteString(stdout, schema.SDL())
+		return err
+	case "version":
+		_, err := fmt.Fprintln(stdout, "driftgraph", version())
+		return err
+	case "sandbox":
+		return runSandbox(ctx, &c.Sandbox, stdout, stderr)
+	}
+	return serve(ctx, &c.Serve, stdout, stderr)
+}
+
+// version returns the version that the binary was built from.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}
+
+// logger returns a logger as configured.
+func (l logging) logger(w io.Writer) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(l.LogLevel)) // kong has checked it
+	options := &slog.HandlerOptions{Level: level}
+	if l.LogFormat == "json" {
+		return slog.New(requestHandler{slog.NewJSONHandler(w, options)})
+	}
+	return slog.New(requestHandler{slog.NewTextHandler(w, options)})
+}
+
+// runSandbox serves the emulator alone.
+func runSandbox(ctx context.Context, c *sandboxConfig, stdout, stderr io.Writer) error {
+	cfg, err := c.Knobs.config()
+	if err != nil {
+		return err
+	}
+	cfg.Token = c.Token
+	cfg.Users, cfg.Contacts, cfg.Accounts = c.Size.Users, c.Size.Contacts, c.Size.Accounts
+	cfg.Conversations, cfg.MaxMessages = c.Size.Conversations, c.Size.MaxMessages
+	fmt.Fprintf(stdout, "An emulator of Drift's API on http://%s\nTry: curl -H 'Authorization: Bearer any' 'http://%s/conversations/list?limit=2'\n", c.ListenAddr, c.ListenAddr)
+	return sandbox.ListenAndServe(ctx, c.ListenAddr, cfg, c.Logging.logger(stderr))
+}
+
+// drainTimeout bounds how long the requests under way may take once the
+// process is asked to end.
+const drainTimeout = 20 * time.Second
+
+// serve runs the gateway until ctx ends, then lets the requests under way end.
+func serve(ctx context.Context, c *serveConfig, stdout, stderr io.Writer) error {
+	log := c.Logging.logger(stderr)
+	slog.SetDefault(log)
+	listener, err := net.Listen("tcp", c.ListenAddr)
+	if err != nil {
+		return fmt.Errorf("LISTEN_ADDR: %w", err)
+	}
+	defer listener.Close()
+
+	var auth drift.Auth
+	baseURL, upstream := c.DriftBaseURL, ""
+	if c.sandboxed() {
+		emulator, err := startSandbox(c.SandboxKnobs)
+		if err != nil {
+			return err
+		}
+		defer emulator.Close()
+		auth, baseURL = drift.StaticToken("sandbox-"+rand.Text()), emulator.url
+		upstream = "the embedded sandbox: invented people, nothing leaves this machine. DRIFT_TOKEN connects the real one"
+	} else {
+		if auth, err = c.auth(); err != nil {
+			return err
+		}
+		upstream = "Drift's API"
+		if baseURL != "" {
+			upstream = baseURL
+		}
+	}
+
+	var shared redis.UniversalClient
+	if c.RedisURL != "" {
+		if shared, err = cache.ConnectRedis(c.RedisURL); err != nil {
+			return fmt.Errorf("REDIS_URL: %w", err)
+		}
+		defer shared.Close()
+	}
+	records := cache.New(cache.Options{Bytes: int64(c.CacheL1Bytes), Redis: shared, LoadTimeout: c.OperationTimeout, Log: log})
+	defer records.Close()
+
+	api, err := drift.New(drift.Options{
+		BaseURL: baseURL, Auth: auth, Timeout: c.DriftTimeout, Concurrency: c.DriftConcurrency, UserAgent: "driftgraph/" + version(),
+	})
+	if err != nil {
+		return err
+	}
+	defer api.Close()
+	store, err := loaders.NewStore(records, c.CacheTTL.loaders())
+	if err != nil {
+		return err
+	}
+
+	var draining atomic.Bool
+	server := &http.Server{
+		Handler:           newHandler(c, loaders.NewSource(store, api, auth), log, &draining),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      c.OperationTimeout + 30*time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	stopped := make(chan error, 1)
+	go func() { stopped <- server.Serve(listener) }()
+	summarise(stdout, c, listener.Addr(), upstream)
+
+	select {
+	case err := <-stopped:
+		return err
+	case <-ctx.Done():
+	}
+	draining.Store(true)
+	log.Info("draining: no new requests, those under way end")
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
+	if err := server.Shutdown(grace); err != nil {
+		return errors.Join(fmt.Errorf("requests under way did not end within %s", drainTimeout), server.Close())
+	}
+	return nil
+}
+
+// summarise prints what the gateway talks to and where to go, on one screen
+// and without a secret.
+func summarise(w io.Writer, c *serveConfig, addr net.Addr, upstream string) {
+	address := "http://" + addr.String()
+	playground := address + "/"
+	if !c.Playground {
+		playground = "off (PLAYGROUND)"
+	}
+	redis := "in this process, " + c.CacheL1Bytes.String() + ". REDIS_URL shares it between processes"
+	if c.RedisURL != "" {
+		redis = "in this process, " + c.CacheL1Bytes.String() + ", and in Redis"
+	}
+	callers := "everyone on this machine"
+	if host, _, _ := net.SplitHostPort(addr.String()); !net.ParseIP(host).IsLoopback() {
+		callers = "everyone who reaches this address: put something in front that asks who they are"
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+	fmt.Fprintf(t, "Driftgraph %s\n\n", version())
+	for _, line := range [][2]string{
+		{"Playground", playground},
+		{"GraphQL", address + "/graphql"},
+		{"Schema", address + "/schema.graphql"},
+		{"Drift", upstream},
+		{"Cache", redis},
+		{"Callers", callers},
+	} {
+		fmt.Fprintf(t, "  %s\t%s\n", line[0], line[1])
+	}
+	fmt.Fprintln(t)
+	_ = t.Flush()
+}
+
+// newHandler returns the HTTP side of the gateway.
+func newHandler(c *serveConfig, source *loaders.Source, log *slog.Logger, draining *atomic.Bool) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/graphql", &graph.Handler{Executor: newExecutor(c, source, log), MaxBodyBytes: int64(c.MaxBodyBytes)})
+	mux.HandleFunc("GET /schema.graphql", func(w http.ResponseWriter, _ *http.Request) {
+		if !c.Introspection {
+			http.Error(w, "the schema is not public here (INTROSPECTION)", http.StatusNotFound)
+			return
+		}
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = io.WriteString(w, schema.SDL())
+	})
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if draining.Load() {
+			http.Error(w, "draining", http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = io.WriteString(w, "ok\n")
+	})
+	if c.Playground {
+		mux.Handle("/", web.Handler())
+	}
+	return withRequestID(log, http.NewCrossOriginProtection().Handler(mux))
+}
+
+// newExecutor returns what parses, checks and executes operations.
+func newExecutor(c *serveConfig, source *loaders.Source, log *slog.Logger) *executor.Executor {
+	presenter := &graph.Presenter{Log: log, Suggestions: c.Introspection}
+	e := executor.New(graph.NewExecutableSchema(graph.Config{Resolvers: &resolvers.Resolver{}}))
+	e.SetErrorPresenter(presenter.Present)
+	e.SetRecoverFunc(func(_ context.Context, cause any) error {
+		return fmt.Errorf("panic: %v\n%s", cause, debug.Stack())
+	})
+	e.SetQueryCache(lru.New[*ast.QueryDocument](1000))
+	e.SetParserTokenLimit(c.MaxTokens)
+	e.SetDisableSuggestion(!c.Introspection)
+	e.Use(graph.Limits{Depth: c.MaxDepth, Aliases: c.MaxAliases})
+	if c.Introspection {
+		e.Use(extension.Introspection{})
+	}
+	e.AroundOperations(func(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
+		// What is not there when the time is over is answered as null with an
+		// error; the rest is answered. So the time bounds loading, not executing.
+		bounded, cancel := context.WithTimeout(ctx, c.OperationTimeout)
+		l := source.Loaders(bounded)
+		l.Plan(bounded)
+		respond := next(loaders.Attach(ctx, l))
+		return func(ctx context.Context) *graphql.Response {
+			defer cancel()
+			return respond(ctx)
+		}
+	})
+	return e
+}
+
+// An emulator is the sandbox served on a loopback port of its own: the gateway
+// meets it as it meets Drift, over HTTP.
+type emulator struct {
+	*http.Server
+	url string
+}
+
+func startSandbox(knobs sandboxKnobs) (*emulator, error) {
+	cfg, err := knobs.config()
+	if err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("the sandbox: %w", err)
+	}
+	e := &emulator{Server: &http.Server{Handler: sandbox.New(cfg), ReadHeaderTimeout: 5 * time.Second}, url: "http://" + listener.Addr().String()}
+	go func() { _ = e.Serve(listener) }()
+	return e, nil
+}
+
+// requestIDKey is the key of a request's id in its context.
+type requestIDKey struct{}
+
+// withRequestID gives each request an id, the caller's own if it is well
+// formed: in the answer's X-Request-Id, and in each line that is logged for it.
+func withRequestID(log *slog.Logger, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := r.Header.Get("X-Request-Id")
+		if len(id) > 64 || id == "" || strings.Trim(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") != "" {
+			id = rand.Text()
+		}
+		w.Header().Set("X-Request-Id", id)
+		ctx := context.WithValue(r.Context(), requestIDKey{}, id)
+		start := time.Now()
+		next.ServeHTTP(w, r.WithContext(ctx))
+		log.DebugContext(ctx, "request", "method", r.Method, "path", r.URL.Path, "duration", time.Since(start))
+	})
+}
+
+// A requestHandler adds the id of the request to what is logged for it.
+type requestHandler struct{ slog.Handler }
+
+// Handle adds the id and passes the record on.
+func (h requestHandler) Handle(ctx context.Context, r slog.Record) error {
+	if id, ok := ctx.Value(requestIDKey{}).(string); ok {
+		r.AddAttrs(slog.String("requestId", id))
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+// WithAttrs keeps the id in records of the logger that has the attributes.
+func (h requestHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return requestHandler{h.Handler.WithAttrs(attrs)}
+}
+
+// WithGroup keeps the id in records of the logger that has the group.
+func (h requestHandler) WithGroup(name string) slog.Handler {
+	return requestHandler{h.Handler.WithGroup(name)}
+}

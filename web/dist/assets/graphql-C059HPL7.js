@@ -1,0 +1,1 @@
+export{n as default,i as languages,o as options,r as parsers,a as printers}from"./prettier-Cz71MPXj.js";

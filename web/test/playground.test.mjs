@@ -1,0 +1,114 @@
+// The playground in a real browser, on a gateway that runs at DRIFTGRAPH_URL: npm test.
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { answer, launch, open, ready, run, write } from './browser.mjs';
+
+const readme = new URL('../../testdata/readme/', import.meta.url);
+const examples = readdirSync(readme)
+  .filter(name => name.endsWith('.graphql'))
+  .sort()
+  .map(name => /^(?:query|mutation|subscription)\s+(\w+)/m.exec(readFileSync(new URL(name, readme), 'utf8'))[1]);
+
+let browser, page;
+before(async () => (browser = await launch()));
+after(() => browser.close());
+beforeEach(async () => (page = await open(browser)));
+afterEach(async () => {
+  await page.context().close();
+  assert.deepEqual(page.faults, []);
+});
+
+const titles = () => page.getByRole('tab').allInnerTexts();
+const tab = name => page.getByRole('tab').getByRole('button', { name, exact: true });
+
+test('the tabs of a first visit are the queries of the README', async () => {
+  assert.notEqual(examples.length, 0);
+  assert.deepEqual(await titles(), examples);
+});
+
+test('the run button answers the first query', async () => {
+  await run(page);
+  const { data, errors } = await answer(page);
+  assert.equal(errors, undefined);
+  assert.ok(Object.values(data)[0]);
+  await page.locator('.status .ok').waitFor();
+});
+
+test('Ctrl-Enter answers the first query', async () => {
+  await page.locator('.graphiql-query-editor .view-line').first().click();
+  await page.keyboard.press('Control+Enter');
+  const { data, errors } = await answer(page);
+  assert.equal(errors, undefined);
+  assert.ok(data);
+});
+
+test('every query of the README is answered without an error', async () => {
+  for (const name of examples) {
+    await tab(name).click();
+    await run(page);
+    const { data, errors } = await answer(page);
+    assert.equal(errors, undefined, name);
+    assert.ok(data, name);
+  }
+});
+
+test('the documentation knows the type Conversation', async () => {
+  await page.getByRole('button', { name: 'Show Documentation Explorer' }).click();
+  await page.getByRole('combobox').fill('Conversation');
+  await page.getByRole('option', { name: 'Conversation', exact: true }).click();
+  await page.locator('.graphiql-doc-explorer-title', { hasText: /^Conversation$/ }).waitFor();
+  await page.locator('.graphiql-doc-explorer').getByText('participants').first().waitFor();
+});
+
+test('an unknown field is marked and a known one is proposed', async () => {
+  await write(page, 'operation.graphql', '{ conversationz }');
+  await page.locator('.squiggly-error').first().waitFor();
+  await page.locator('.graphiql-query-editor .view-line').first().click();
+  await page.keyboard.press('Control+A');
+  await page.keyboard.type('{ conversationSt');
+  await page.locator('.suggest-widget').getByText('conversationStats').first().waitFor();
+});
+
+test('headers are sent', async () => {
+  await write(page, 'request-headers.json', '{ "Driftgraph-Plan": "summary" }');
+  const [request] = await Promise.all([page.waitForRequest(/graphql$/), run(page)]);
+  assert.equal(request.headers()['driftgraph-plan'], 'summary');
+  await answer(page);
+});
+
+test('prettify lays out the query and its variables', async () => {
+  await write(page, 'operation.graphql', 'query   A($id:ID!){conversation(id:$id){id}}');
+  await write(page, 'variables.json', '{"id":"1"}');
+  await page.getByRole('button', { name: /^Prettify/ }).click();
+  await page.locator('.graphiql-query-editor .view-line').nth(4).waitFor();
+  await page.waitForFunction(() => globalThis.__MONACO.editor.getModels().some(model => model.getValue() === '{\n  "id": "1"\n}'));
+});
+
+test('the next visit finds the tabs as they were left, and the examples can be had again', async () => {
+  const [first] = examples;
+  await page.getByRole('button', { name: 'Close Tab' }).first().click();
+  await page.waitForTimeout(1000); // GraphiQL writes the tabs down after half a second
+  await page.reload();
+  await ready(page);
+  assert.deepEqual(await titles(), examples.slice(1));
+
+  await page.getByRole('button', { name: 'Examples' }).click();
+  await page.getByRole('menuitem', { name: first }).click();
+  await tab(first).waitFor();
+  await run(page);
+  assert.ok((await answer(page)).data);
+});
+
+test('a picture in an answer is not fetched', async () => {
+  await write(page, 'response.json', '{ "avatarUrl": "https://elsewhere.example/avatar.png" }');
+  await page.getByText('avatar.png').hover();
+  await page.waitForTimeout(1500); // GraphiQL would show it after half a second
+});
+
+test('a page that cannot load says so', async () => {
+  await page.route(/\/assets\/monaco-.*\.js$/, route => route.abort());
+  await page.reload();
+  await page.getByText('Driftgraph could not be loaded').waitFor();
+  assert.notEqual(page.faults.splice(0).length, 0);
+});
