@@ -2,7 +2,7 @@
 // instants, enums and free values are written, and how errors are told.
 package graph
 
-//go:generate go run github.com/99designs/gqlgen generate --config ../gqlgen.yml
+//go:generate go -C .. tool gqlgen generate
 
 import (
 	"github.com/driftgraph/driftgraph/drift"
