@@ -37,10 +37,10 @@ type serveConfig struct {
 	DriftTimeout      time.Duration `group:"Drift" default:"10s" placeholder:"TIME" help:"How long one call to Drift may take."`
 
 	RedisURL     string   `group:"Cache" name:"redis-url" placeholder:"URL" help:"Redis to share the cache through: redis:// or rediss://; several hosts, separated by commas, are a cluster."`
-	CacheL1Bytes bytes    `group:"Cache" name:"cache-l1-bytes" default:"64MiB" placeholder:"SIZE" help:"Bound of the cache in this process, such as 64MiB."`
+	CacheL1Bytes byteSize `group:"Cache" name:"cache-l1-bytes" default:"64MiB" placeholder:"SIZE" help:"Bound of the cache in this process, such as 64MiB."`
 	CacheTTL     cacheTTL `embed:"" prefix:"cache-ttl-" group:"Cache"`
 
-	MaxBodyBytes     bytes         `group:"Limits" default:"256KiB" placeholder:"SIZE" help:"Largest request body."`
+	MaxBodyBytes     byteSize      `group:"Limits" default:"256KiB" placeholder:"SIZE" help:"Largest request body."`
 	MaxTokens        int           `group:"Limits" default:"3000" placeholder:"N" help:"Most tokens in a GraphQL document."`
 	MaxDepth         int           `group:"Limits" default:"16" placeholder:"N" help:"Most levels of fields in an operation; introspection is exempt."`
 	MaxAliases       int           `group:"Limits" default:"30" placeholder:"N" help:"Most aliases in an operation."`
@@ -117,11 +117,11 @@ type logging struct {
 	LogFormat string `default:"text" enum:"text,json" help:"How to log: text or json."`
 }
 
-// bytes is a size that is written like 64MiB.
-type bytes int64
+// byteSize is a size that is written like 64MiB.
+type byteSize int64
 
 // UnmarshalText reads a number of bytes with an optional unit.
-func (b *bytes) UnmarshalText(text []byte) error {
+func (b *byteSize) UnmarshalText(text []byte) error {
 	units := []struct {
 		name string
 		size int64
@@ -135,14 +135,14 @@ func (b *bytes) UnmarshalText(text []byte) error {
 		if _, err := fmt.Sscanf(digits+"\n", "%d\n", &n); err != nil || n < 1 || n > 1<<40/unit.size {
 			break
 		}
-		*b = bytes(n * unit.size)
+		*b = byteSize(n * unit.size)
 		return nil
 	}
 	return fmt.Errorf("takes a size such as 512KiB, 64MiB or 1GiB, not %q", text)
 }
 
 // String writes the size in the largest unit that is whole.
-func (b bytes) String() string {
+func (b byteSize) String() string {
 	switch {
 	case b%(1<<30) == 0:
 		return fmt.Sprintf("%d GiB", b>>30)
