@@ -2,6 +2,8 @@ package loaders
 
 import (
 	"context"
+	"log/slog"
+	"runtime/debug"
 	"sync"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -66,6 +68,11 @@ type selection struct {
 // Plan reads ahead what the operation of ctx will need. It returns when all
 // is there, or could not be read, or ctx has ended.
 func (l *Loaders) Plan(ctx context.Context) {
+	defer func() {
+		if cause := recover(); cause != nil { // the resolvers still read what they need
+			slog.ErrorContext(ctx, "the planner failed", "cause", cause, "stack", string(debug.Stack()))
+		}
+	}()
 	plan := compile(graphql.GetOperationContext(ctx))
 	l.plan = plan
 	p := &planner{Loaders: l, ctx: ctx, dirty: make(map[flusher]struct{})}
