@@ -17,23 +17,26 @@ import (
 // Options are the settings of a [Client]. Only Auth is required; the zero value
 // of any other stands for its default.
 type Options struct {
-	BaseURL      string                               // where the API is; default https://driftapi.com
-	Auth         Auth                                 // where tokens come from: a [StaticToken] or an [OAuth]
-	Timeout      time.Duration                        // of one call, its body included; default 10 s
-	Concurrency  int                                  // calls under way at once, others wait; default 64
-	MaxBodyBytes int64                                // of an answer, longer ones are an [ErrInvalid]; default 16 MiB
-	UserAgent    string                               // default driftgraph
-	OnCall       func(ctx context.Context, call Call) // told of each HTTP request when it has ended, with the context of the caller; may be nil
+	BaseURL      string                                     // where the API is; default https://driftapi.com
+	Auth         Auth                                       // where tokens come from: a [StaticToken] or an [OAuth]
+	Timeout      time.Duration                              // of one call, its body included; default 10 s
+	Concurrency  int                                        // calls under way at once, others wait; default 64
+	MaxBodyBytes int64                                      // of an answer, longer ones are an [ErrInvalid]; default 16 MiB
+	UserAgent    string                                     // default driftgraph
+	Admit        func(ctx context.Context, call Call) error // asked before each HTTP request, with the context of the caller; an error keeps it from being sent; may be nil
+	OnCall       func(ctx context.Context, call Call)       // told of each HTTP request when it has ended, with the context of the caller; may be nil
 }
 
 // defaultBaseURL is where Drift's API is.
 const defaultBaseURL = "https://driftapi.com"
 
-// A Call is an HTTP request that was sent to Drift.
+// A Call is an HTTP request that is or was sent to Drift. Admit sees no more of
+// it than what is asked.
 type Call struct {
 	Method   string
 	Route    string        // without ids, such as /contacts/{id}
 	Keys     int           // ids that were asked for; 0 for a list
+	Attempt  int           // 0, or 1 if it is sent again with a new token
 	Status   int           // of the answer; 0 if none came
 	Bytes    int           // of the answer's body
 	Err      error         // nil if the answer was read; else an *[Error]
@@ -51,10 +54,11 @@ type Client struct {
 	base      string // without a slash at its end
 	auth      Auth
 	http      *http.Client
-	slots     chan struct{} // holds one for each call under way
+	turns     *turns
 	timeout   time.Duration
 	maxBody   int64
 	userAgent string
+	admit     func(context.Context, Call) error
 	onCall    func(context.Context, Call)
 }
 
@@ -82,10 +86,11 @@ func New(o Options) (*Client, error) {
 		base:      base,
 		auth:      o.Auth,
 		http:      newHTTPClient(concurrency),
-		slots:     make(chan struct{}, concurrency),
+		turns:     newTurns(concurrency),
 		timeout:   cmp.Or(o.Timeout, 10*time.Second),
 		maxBody:   cmp.Or(o.MaxBodyBytes, 16<<20),
 		userAgent: cmp.Or(o.UserAgent, "driftgraph"),
+		admit:     o.Admit,
 		onCall:    o.OnCall,
 	}, nil
 }
@@ -142,16 +147,16 @@ func fetch[T any](ctx context.Context, c *Client, cl call, read func(answer) (T,
 // do waits for its turn, makes a call and hands the answer to read.
 func (c *Client) do(ctx context.Context, cl call, read func(answer) error) error {
 	cl.method = cmp.Or(cl.method, http.MethodGet)
-	if err := c.acquire(ctx); err != nil {
+	if err := c.turns.acquire(ctx); err != nil {
 		return &Error{Method: cl.method, Route: cl.route, Err: err}
 	}
-	defer func() { <-c.slots }()
+	defer c.turns.release()
 
 	token, err := c.auth.Token(ctx)
 	if err != nil {
 		return authError(cl, err)
 	}
-	err = c.send(ctx, cl, token, read)
+	err = c.send(ctx, cl, token, 0, read)
 	if !errors.Is(err, ErrUnauthorized) {
 		return err
 	}
@@ -162,20 +167,7 @@ func (c *Client) do(ctx context.Context, cl call, read func(answer) error) error
 	if renewed == token {
 		return err
 	}
-	return c.send(ctx, cl, renewed, read)
-}
-
-// acquire waits for a slot, which its caller gives back.
-func (c *Client) acquire(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	select {
-	case c.slots <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return c.send(ctx, cl, renewed, 1, read)
 }
 
 // authError returns the error of a call that got no token. One that tells of a
@@ -188,8 +180,13 @@ func authError(cl call, err error) error {
 }
 
 // send makes one HTTP request and hands its answer to read.
-func (c *Client) send(ctx context.Context, cl call, token string, read func(answer) error) error {
-	done := Call{Method: cl.method, Route: cl.route, Keys: cl.keys, Start: time.Now()}
+func (c *Client) send(ctx context.Context, cl call, token string, attempt int, read func(answer) error) error {
+	done := Call{Method: cl.method, Route: cl.route, Keys: cl.keys, Attempt: attempt, Start: time.Now()}
+	if c.admit != nil {
+		if err := c.admit(ctx, done); err != nil {
+			return &Error{Method: cl.method, Route: cl.route, Err: err}
+		}
+	}
 	err := c.roundTrip(ctx, cl, token, read, &done)
 	if err != nil {
 		done.Err = err

@@ -556,6 +556,34 @@ func TestWaitIsNotTimed(t *testing.T) {
 	group.Wait()
 }
 
+// TestAdmit checks that a call that is not admitted is not sent, and fails by
+// the reason.
+func TestAdmit(t *testing.T) {
+	var sent atomic.Int32
+	base := listen(t, func(w http.ResponseWriter, r *http.Request) {
+		sent.Add(1)
+		fmt.Fprint(w, `{"data":{"id":1}}`)
+	})
+	spent := errors.New("spent")
+	asked := 0
+	client := dial(t, base, drift.Options{Admit: func(_ context.Context, call drift.Call) error {
+		if asked++; asked > 1 {
+			return spent
+		}
+		return nil
+	}})
+	if _, err := client.User(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	_, err := client.User(t.Context(), 1)
+	if failure, ok := errors.AsType[*drift.Error](err); !ok || !errors.Is(err, spent) || failure.Route != "/users/{id}" {
+		t.Errorf("it failed by %v, want an *Error that wraps %v", err, spent)
+	}
+	if sent.Load() != 1 {
+		t.Errorf("%d calls were sent, want 1", sent.Load())
+	}
+}
+
 func TestOnCall(t *testing.T) {
 	type key struct{}
 	ctx := context.WithValue(t.Context(), key{}, "caller")
