@@ -44,6 +44,7 @@ type serveConfig struct {
 	MaxTokens        int           `group:"Limits" default:"3000" placeholder:"N" help:"Most tokens in a GraphQL document."`
 	MaxDepth         int           `group:"Limits" default:"16" placeholder:"N" help:"Most levels of fields in an operation; introspection is exempt."`
 	MaxAliases       int           `group:"Limits" default:"30" placeholder:"N" help:"Most aliases in an operation."`
+	MaxRESTCalls     int           `group:"Limits" name:"max-rest-calls" default:"500" placeholder:"N" help:"Most calls to Drift that an operation may take."`
 	OperationTimeout time.Duration `group:"Limits" default:"15s" placeholder:"TIME" help:"How long an operation may take. What is there by then is answered."`
 
 	Introspection bool `group:"Console" default:"true" negatable:"" help:"Let clients ask for the schema. Default: yes."`
@@ -208,7 +209,7 @@ func (c *serveConfig) Validate() error {
 	for _, n := range []struct {
 		name  string
 		value int
-	}{{"MAX_TOKENS", c.MaxTokens}, {"MAX_DEPTH", c.MaxDepth}, {"MAX_ALIASES", c.MaxAliases}} {
+	}{{"MAX_TOKENS", c.MaxTokens}, {"MAX_DEPTH", c.MaxDepth}, {"MAX_ALIASES", c.MaxAliases}, {"MAX_REST_CALLS", c.MaxRESTCalls}} {
 		if n.value < 1 {
 			return fmt.Errorf("%s is %d; it takes 1 or more", n.name, n.value)
 		}

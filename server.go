@@ -22,7 +22,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/executor"
 	"github.com/99designs/gqlgen/graphql/handler/extension"
 	"github.com/99designs/gqlgen/graphql/handler/lru"
@@ -158,6 +157,7 @@ func serve(ctx context.Context, c *serveConfig, stdout, stderr io.Writer) error 
 
 	api, err := drift.New(drift.Options{
 		BaseURL: baseURL, Auth: auth, Timeout: c.DriftTimeout, Concurrency: c.DriftConcurrency, UserAgent: "driftgraph/" + version(),
+		Admit: loaders.Admit, OnCall: loaders.Record,
 	})
 	if err != nil {
 		return err
@@ -270,18 +270,7 @@ func newExecutor(c *serveConfig, source *loaders.Source, log *slog.Logger) *exec
 	if c.Introspection {
 		e.Use(extension.Introspection{})
 	}
-	e.AroundOperations(func(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
-		// What is not there when the time is over is answered as null with an
-		// error; the rest is answered. So the time bounds loading, not executing.
-		bounded, cancel := context.WithTimeout(ctx, c.OperationTimeout)
-		l := source.Loaders(bounded)
-		l.Plan(bounded)
-		respond := next(loaders.Attach(ctx, l))
-		return func(ctx context.Context) *graphql.Response {
-			defer cancel()
-			return respond(ctx)
-		}
-	})
+	e.Use(graph.REST{Source: source, MaxCalls: c.MaxRESTCalls, Timeout: c.OperationTimeout})
 	return e
 }
 

@@ -138,7 +138,7 @@ func newGateway(t *testing.T, cfg sandbox.Config, args ...string) *gateway {
 	records := cache.New(cache.Options{Log: log})
 	t.Cleanup(records.Close)
 	auth := drift.StaticToken("test-token")
-	api, err := drift.New(drift.Options{BaseURL: upstream.URL, Auth: auth, Timeout: c.Serve.DriftTimeout, Concurrency: c.Serve.DriftConcurrency})
+	api, err := drift.New(drift.Options{BaseURL: upstream.URL, Auth: auth, Timeout: c.Serve.DriftTimeout, Concurrency: c.Serve.DriftConcurrency, Admit: loaders.Admit, OnCall: loaders.Record})
 	if err != nil {
 		t.Fatal(err)
 	}

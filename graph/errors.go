@@ -12,6 +12,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"github.com/driftgraph/driftgraph/drift"
+	"github.com/driftgraph/driftgraph/loaders"
 	"github.com/driftgraph/driftgraph/relay"
 )
 
@@ -21,6 +22,7 @@ const (
 	CodeValidationFailed        = "GRAPHQL_VALIDATION_FAILED"
 	CodeBadUserInput            = "BAD_USER_INPUT"
 	CodeQueryTooComplex         = "QUERY_TOO_COMPLEX"
+	CodeRESTBudgetExceeded      = "REST_BUDGET_EXCEEDED"
 	CodeUpstreamRateLimited     = "UPSTREAM_RATE_LIMITED"
 	CodeUpstreamUnauthorized    = "UPSTREAM_UNAUTHORIZED"
 	CodeUpstreamForbidden       = "UPSTREAM_FORBIDDEN"
@@ -60,10 +62,15 @@ type Presenter struct {
 func (p *Presenter) Present(ctx context.Context, err error) *gqlerror.Error {
 	told := graphql.DefaultErrorPresenter(ctx, err)
 	var input *relay.InputError
+	var budget *loaders.BudgetError
 	var internal *gqlerror.Error
 	switch {
 	case errors.As(err, &input):
 		return p.tell(told, CodeBadUserInput, input.Error())
+	case errors.As(err, &budget):
+		p.tell(told, CodeRESTBudgetExceeded, budget.Error())
+		told.Extensions["limit"] = budget.Most
+		return told
 	case told.Extensions["code"] != nil: // gqlgen's own
 		if !p.Suggestions {
 			told.Message, _, _ = strings.Cut(told.Message, " Did you mean")

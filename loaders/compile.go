@@ -11,10 +11,10 @@ import (
 	"github.com/driftgraph/driftgraph/relay"
 )
 
-// A compiled is what the planner and the resolvers know of an operation before
-// it runs.
-type compiled struct {
-	root  *field
+// A Plan is what is known of an operation before it runs: what it will read,
+// and in what order. It serves one run of the operation.
+type Plan struct {
+	query *selection
 	lists map[list]bool // the lists of everything of a kind that the operation looks things up in
 	needs map[need]level
 }
@@ -25,23 +25,43 @@ type need struct {
 	typ   string
 }
 
-// compile turns the selection of an operation into fields and selections:
-// fragments, aliases, @skip and @include are resolved, and only links are kept.
-func compile(op *graphql.OperationContext) *compiled {
-	c := &compiled{
-		root:  &field{sealed: true},
-		lists: make(map[list]bool),
-		needs: make(map[need]level),
+// Compile turns the selection of an operation into a plan: fragments, aliases,
+// @skip and @include are resolved, and only links are kept.
+func Compile(op *graphql.OperationContext) *Plan {
+	p := &Plan{query: &selection{}, lists: make(map[list]bool), needs: make(map[need]level)}
+	if op.Operation.Operation == ast.Query {
+		p.add(op, p.query, "Query", op.Operation.SelectionSet, false)
+		p.measure(p.query)
 	}
-	query := &selection{}
-	c.root.children = map[string]*selection{"Query": query}
-	c.add(op, query, "Query", op.Operation.SelectionSet, false)
-	return c
+	return p
+}
+
+// root returns a field that leads to the root of the operation.
+func (c *Plan) root() *field {
+	return &field{sealed: true, children: map[string]*selection{"Query": c.query}}
+}
+
+// measure sets the heights of the fields of a selection.
+func (c *Plan) measure(s *selection) {
+	for _, f := range s.links {
+		for _, below := range f.children {
+			c.measure(below)
+			for _, next := range below.links {
+				height := next.heights[nothing]
+				if !c.lists[next.link.list] {
+					height++
+				}
+				for have := range next.link.needs {
+					f.heights[have] = max(f.heights[have], height)
+				}
+			}
+		}
+	}
 }
 
 // add adds what a selection set selects on a type of object. many is true
 // below a field that leads to several objects.
-func (c *compiled) add(op *graphql.OperationContext, s *selection, typ string, set ast.SelectionSet, many bool) {
+func (c *Plan) add(op *graphql.OperationContext, s *selection, typ string, set ast.SelectionSet, many bool) {
 	for _, selected := range graphql.CollectFields(op, set, satisfies(typ)) {
 		known := levelOf(typ, selected.Name)
 		if known > s.need {
@@ -59,7 +79,7 @@ func (c *compiled) add(op *graphql.OperationContext, s *selection, typ string, s
 }
 
 // descend adds the selections on the objects that a link leads to.
-func (c *compiled) descend(op *graphql.OperationContext, f *field, selected graphql.CollectedField, typ string, many bool) {
+func (c *Plan) descend(op *graphql.OperationContext, f *field, selected graphql.CollectedField, typ string, many bool) {
 	sets := []ast.SelectionSet{selected.Selections}
 	if node, ok := strings.CutSuffix(typ, "Connection"); ok {
 		sets = nodesOf(op, typ, selected.Selections)
@@ -97,9 +117,9 @@ func nodesOf(op *graphql.OperationContext, connection string, set ast.SelectionS
 // lookUp notes the list of everything of a kind that a link will look its
 // objects up in. Users are looked up in their list where many are wanted; a few
 // are read by id.
-func (c *compiled) lookUp(f *field, many bool) {
+func (c *Plan) lookUp(f *field, many bool) {
 	switch {
-	case f.link.list == none || f.link.when != nil && !f.link.when(f.args):
+	case f.link.list == none || f.link.when != nil && !f.link.when(f.args) || f.args.empty():
 	case f.link.list != users:
 		c.lists[f.link.list] = true
 	case f.link.reads(f) && (many || f.link.all):
@@ -214,6 +234,12 @@ func (a arguments) texts(name string) []string {
 		}
 		return nil
 	}
+}
+
+// empty reports whether a connection is asked for no objects, or not as it may be.
+func (a arguments) empty() bool {
+	first, err := relay.Size("first", a.integer("first"))
+	return err != nil || first == 0
 }
 
 // wire reads a list of enum values whose names on the wire are the same in

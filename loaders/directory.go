@@ -41,12 +41,14 @@ func (d *UserDirectory) UnmarshalJSON(b []byte) error {
 // deleted, by domain too.
 type AccountDirectory struct {
 	All      []*drift.Account
+	byID     map[string]*drift.Account
 	byDomain map[string]*drift.Account
 }
 
 func newAccountDirectory(accounts []*drift.Account) *AccountDirectory {
-	d := &AccountDirectory{All: accounts, byDomain: make(map[string]*drift.Account, len(accounts))}
+	d := &AccountDirectory{All: accounts, byID: make(map[string]*drift.Account, len(accounts)), byDomain: make(map[string]*drift.Account, len(accounts))}
 	for _, a := range accounts {
+		d.byID[a.ID] = a
 		if a.Domain == nil || a.Deleted {
 			continue
 		}

@@ -1,6 +1,7 @@
 package loaders
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/driftgraph/driftgraph/drift"
@@ -17,6 +18,7 @@ type link struct {
 	all    bool                 // returns entries of that list itself
 	when   func(arguments) bool // whether it looks them up at all; nil for always
 	follow func(p *planner, from any, f *field)
+	cost   func(e *estimate, from group, f *field) // what follow reads, by numbers of objects
 }
 
 // A list is one of everything of a kind.
@@ -32,44 +34,71 @@ const (
 
 // links are the links of the schema, by type and field.
 var links = map[string]*link{
-	"Query.node":  {needs: identity, follow: root((*planner).node)},
-	"Query.nodes": {needs: identity, many: true, follow: root((*planner).nodes)},
+	"Query.node": {needs: identity, follow: root((*planner).node), cost: func(e *estimate, from group, f *field) { e.node(from, f, f.args.id("id")) }},
+	"Query.nodes": {needs: identity, many: true, follow: root((*planner).nodes), cost: func(e *estimate, from group, f *field) {
+		for _, id := range f.args.texts("ids") {
+			e.node(from, f, id)
+		}
+	}},
 	"Query.viewer": {needs: identity, follow: root(func(p *planner, f *field) {
 		p.visit(f.children["Viewer"], nil, nothing, whole)
-	})},
-	"Viewer.organizationId": {needs: identity, follow: root((*planner).token)},
-	"Viewer.scopes":         {needs: identity, follow: root((*planner).token)},
+	}), cost: func(e *estimate, from group, f *field) { e.visit(f.children["Viewer"], from, nothing, whole) }},
+	"Viewer.organizationId": {needs: identity, follow: root((*planner).token), cost: reads("token")},
+	"Viewer.scopes":         {needs: identity, follow: root((*planner).token), cost: reads("token")},
 
 	"Query.contact": {needs: identity, follow: root(func(p *planner, f *field) {
 		if id, err := relay.ParseID(relay.Contact, f.args.id("id")); err == nil {
 			find(p, f, relay.Contact, &drift.Contact{ID: id}, p.Contacts, id)
 		}
-	})},
+	}), cost: func(e *estimate, from group, f *field) {
+		if id, err := relay.ParseID(relay.Contact, f.args.id("id")); err == nil {
+			e.find(from, f, relay.Contact, id.String())
+		}
+	}},
 	"Query.contactsByEmail": {needs: identity, many: true, follow: root(func(p *planner, f *field) {
 		w, err := relay.ParseWindow(f.args.integer("first"), f.args.text("after"))
-		email := f.args.text("email")
-		if err != nil || email == nil || w.First == 0 {
+		email := f.args.id("email")
+		if err != nil || w.First == 0 || CheckEmail(email) != nil {
 			return
 		}
-		await(p, f, nothing, p.ContactsByEmail, *email, func(found []*drift.Contact) {
+		await(p, f, nothing, p.ContactsByEmail, email, func(found []*drift.Contact) {
 			met(p, f, relay.Contact, relay.Slice(found, (*drift.Contact).Ref, w))
 		})
-	})},
+	}), cost: func(e *estimate, from group, f *field) {
+		w, err := relay.ParseWindow(f.args.integer("first"), f.args.text("after"))
+		if err != nil || w.First == 0 || CheckEmail(f.args.id("email")) != nil {
+			return
+		}
+		e.read(from, "email "+f.args.id("email"), number{1, mostEmailPages})
+		e.whole(f, relay.Contact, below(from, f, upTo(w.First, assumedContactsOfEmail)))
+	}},
 	"Query.contactsByExternalId": {needs: identity, many: true, follow: root(func(p *planner, f *field) {
-		for _, id := range f.args.texts("externalIds") {
+		ids := f.args.texts("externalIds")
+		if CheckExternalIDs(ids) != nil {
+			return
+		}
+		for _, id := range ids {
 			await(p, f, nothing, p.ContactsByExternalID, id, func(c *drift.Contact) {
 				if c != nil {
 					p.visit(f.children[relay.Contact], c, nothing, whole)
 				}
 			})
 		}
-	})},
+	}), cost: func(e *estimate, from group, f *field) {
+		ids := f.args.texts("externalIds")
+		if CheckExternalIDs(ids) != nil {
+			return
+		}
+		n := exactly(len(ids))
+		e.share(from, "external ids", fmt.Sprintf("external ids %p", f), n.pagesOf(drift.MaxExternalIDs))
+		e.whole(f, relay.Contact, below(from, f, n))
+	}},
 	"Query.contactAttributes": {needs: identity, follow: root(func(p *planner, f *field) {
 		await(p, f, nothing, p.ContactAttributes, All{}, ignore)
-	})},
+	}), cost: reads("attributes")},
 	"Contact.account": {needs: whole, list: accounts, follow: from(func(p *planner, c *drift.Contact, f *field) {
 		p.accountOf(f, c)
-	})},
+	}), cost: accountsBelow},
 	"Contact.conversations": {needs: identity, many: true, follow: from(func(p *planner, c *drift.Contact, f *field) {
 		w, err := relay.ParseWindow(f.args.integer("first"), f.args.text("after"))
 		if err != nil || w.First == 0 {
@@ -82,13 +111,21 @@ var links = map[string]*link{
 				}
 			})
 		})
-	})},
+	}), cost: func(e *estimate, from group, f *field) {
+		if w, err := relay.ParseWindow(f.args.integer("first"), f.args.text("after")); err == nil {
+			e.threads(from, f, w)
+		}
+	}},
 
 	"Query.user": {needs: identity, list: users, follow: root(func(p *planner, f *field) {
 		if id, err := relay.ParseID(relay.User, f.args.id("id")); err == nil {
 			p.gather(f, func() { find(p, f, relay.User, &drift.User{ID: id}, p.Users, id) })
 		}
-	})},
+	}), cost: func(e *estimate, from group, f *field) {
+		if id, err := relay.ParseID(relay.User, f.args.id("id")); err == nil {
+			e.find(from, f, relay.User, id.String())
+		}
+	}},
 	"Query.users": {needs: identity, many: true, list: users, all: true, follow: root(func(p *planner, f *field) {
 		w, err := relay.ParseWindow(f.args.integer("first"), f.args.text("after"))
 		if err != nil || w.First == 0 {
@@ -102,12 +139,20 @@ var links = map[string]*link{
 		await(p, f, nothing, p.UserList, All{}, func(d *UserDirectory) {
 			met(p, f, relay.User, relay.Slice(d.Select(filter), (*drift.User).Ref, w))
 		})
-	})},
+	}), cost: func(e *estimate, from group, f *field) {
+		if w, err := relay.ParseWindow(f.args.integer("first"), f.args.text("after")); err == nil && w.First > 0 {
+			e.list(from, users)
+			e.whole(f, relay.User, below(from, f, exactly(w.First)))
+		}
+	}},
 	"User.teams": {needs: identity, many: true, list: teams, follow: from(func(p *planner, u *drift.User, f *field) {
 		await(p, f, nothing, p.Teams, All{}, func(list []*drift.Team) {
 			visitAll(p, f, relay.Team, TeamsOf(list, u.ID))
 		})
-	})},
+	}), cost: func(e *estimate, from group, f *field) {
+		e.list(from, teams)
+		e.whole(f, relay.Team, below(from, f, number{assumedTeams, unbounded}))
+	}},
 	"User.ownedAccounts": {needs: identity, many: true, list: accounts, follow: from(func(p *planner, u *drift.User, f *field) {
 		w, err := relay.ParseWindow(f.args.integer("first"), f.args.text("after"))
 		if err != nil || w.First == 0 {
@@ -116,49 +161,69 @@ var links = map[string]*link{
 		await(p, f, nothing, p.AccountDirectory, All{}, func(d *AccountDirectory) {
 			met(p, f, relay.Account, relay.Slice(d.Select(nil, u.ID), (*drift.Account).Ref, w))
 		})
-	})},
+	}), cost: func(e *estimate, from group, f *field) {
+		if w, err := relay.ParseWindow(f.args.integer("first"), f.args.text("after")); err == nil && w.First > 0 {
+			e.list(from, accounts)
+			e.whole(f, relay.Account, below(from, f, exactly(w.First)))
+		}
+	}},
 	"User.meetings": {needs: identity, many: true, follow: from(func(p *planner, u *drift.User, f *field) {
 		p.meetings(f, func(m *drift.Meeting) bool { return m.AgentID == u.ID })
-	})},
+	}), cost: (*estimate).meetings},
 
 	"Query.conversation": {needs: identity, follow: root(func(p *planner, f *field) {
 		if id, err := relay.ParseID(relay.Conversation, f.args.id("id")); err == nil {
 			find(p, f, relay.Conversation, &drift.Conversation{ID: id}, p.Conversations, id)
 		}
-	})},
+	}), cost: func(e *estimate, from group, f *field) {
+		if id, err := relay.ParseID(relay.Conversation, f.args.id("id")); err == nil {
+			e.find(from, f, relay.Conversation, id.String())
+		}
+	}},
 	"Query.conversations": {needs: identity, many: true, follow: root(func(p *planner, f *field) {
-		w, err := Conversations(wire[drift.ConversationStatus](f.args, "status"), f.args.integer("first"), f.args.text("after"))
+		w, err := conversationsOf(f)
 		if err != nil {
 			return
 		}
 		drive(p, f, p.ConversationPages, w, func(c *drift.Conversation) {
 			meet(p, f, relay.Conversation, c, row, p.Conversations, c.ID)
 		})
-	})},
+	}), cost: func(e *estimate, from group, f *field) {
+		if w, err := conversationsOf(f); err == nil {
+			e.conversations(from, f, w)
+		}
+	}},
 	"Query.conversationStats": {needs: identity, follow: root(func(p *planner, f *field) {
 		await(p, f, nothing, p.ConversationStats, All{}, ignore)
-	})},
+	}), cost: reads("stats")},
 	"Query.conversationReport": {needs: identity, follow: root(func(p *planner, f *field) {
-		input, _ := f.args["input"].(map[string]any)
-		query, err := parseReport(input)
+		query, err := reportOf(f)
 		if err != nil {
 			return
 		}
 		await(p, f, nothing, p.Reports, query, func(r *drift.Report) {
 			p.visit(f.children["ConversationReport"], r, nothing, whole)
 		})
-	})},
+	}), cost: func(e *estimate, from group, f *field) {
+		if _, err := reportOf(f); err != nil {
+			return
+		}
+		e.share(from, "report", fmt.Sprintf("report %p", f), exactly(1))
+		e.visit(f.children["ConversationReport"], below(from, f, exactly(1)), nothing, whole)
+	}},
 	"ConversationReport.rows": {needs: whole, many: true, follow: from(func(p *planner, r *drift.Report, f *field) {
 		for i := range r.Rows {
 			p.visit(f.children["ConversationReportRow"], &r.Rows[i], nothing, whole)
 		}
-	})},
+	}), cost: func(e *estimate, from group, f *field) {
+		e.whole(f, "ConversationReportRow", below(from, f, number{assumedReportRows, unbounded}))
+	}},
 	"ConversationReportRow.conversation": {needs: whole, follow: from(func(p *planner, r *drift.ReportRow, f *field) {
 		p.conversation(f, r.ConversationID)
-	})},
+	}), cost: conversationBelow},
 	"Conversation.contact": {needs: summary, follow: from(func(p *planner, c *drift.Conversation, f *field) {
 		p.contact(f, c.ContactID)
-	})},
+	}), cost: func(e *estimate, from group, f *field) { e.meet(f, relay.Contact, contactOf(from), identity) }},
 	"Conversation.account": {needs: summary, list: accounts, follow: from(func(p *planner, c *drift.Conversation, f *field) {
 		if c.ContactID == 0 {
 			return
@@ -168,29 +233,34 @@ var links = map[string]*link{
 				p.accountOf(f, c)
 			}
 		})
-	})},
+	}), cost: func(e *estimate, from group, f *field) {
+		e.read(from, relay.Contact+contactOf(from).name, from.number)
+		accountsBelow(e, from, f)
+	}},
 	"Conversation.participants": {needs: whole, many: true, list: users, follow: from(func(p *planner, c *drift.Conversation, f *field) {
 		p.users(f, c.Participants...)
-	})},
+	}), cost: func(e *estimate, from group, f *field) {
+		e.users(from, f, from.times(number{assumedParticipants, unbounded}))
+	}},
 	"Conversation.messages": {needs: identity, many: true, follow: from(func(p *planner, c *drift.Conversation, f *field) {
-		w, err := Messages(c.ID, MessageArgs{
-			First: f.args.integer("first"), After: f.args.text("after"),
-			Last: f.args.integer("last"), Before: f.args.text("before"),
-			Types: wire[drift.MessageType](f.args, "types"),
-		})
+		w, err := messagesOf(c.ID, f)
 		if err != nil {
 			return
 		}
 		drive(p, f, p.MessagePages, w, func(m *drift.Message) {
 			p.visit(f.children[relay.Message], m, nothing, whole)
 		})
-	})},
+	}), cost: func(e *estimate, from group, f *field) {
+		if w, err := messagesOf(0, f); err == nil {
+			e.messages(from, f, w)
+		}
+	}},
 	"Conversation.relatedPlaybook": {needs: whole, list: playbooks, follow: from(func(p *planner, c *drift.Conversation, f *field) {
 		p.playbook(f, c.RelatedPlaybookID)
-	})},
+	}), cost: playbooksBelow},
 	"Conversation.transcript": {needs: identity, follow: from(func(p *planner, c *drift.Conversation, f *field) {
 		await(p, f, nothing, p.Transcripts, c.ID, ignore)
-	})},
+	}), cost: func(e *estimate, from group, f *field) { e.read(from, "transcript"+from.name, from.number) }},
 
 	"Message.author": {needs: whole, list: users, follow: from(func(p *planner, m *drift.Message, f *field) {
 		switch m.Author.Type {
@@ -199,23 +269,27 @@ var links = map[string]*link{
 		case drift.AuthorUser:
 			p.users(f, m.Author.ID)
 		}
-	})},
+	}), cost: (*estimate).author},
 	"Message.conversation": {needs: identity, follow: from(func(p *planner, m *drift.Message, f *field) {
 		p.conversation(f, m.ConversationID)
-	})},
+	}), cost: func(e *estimate, from group, f *field) { e.meet(f, relay.Conversation, *from.of, identity) }},
 
 	"Query.account": {needs: identity, follow: root(func(p *planner, f *field) {
 		if id, err := relay.AccountID(f.args.id("id")); err == nil {
 			find(p, f, relay.Account, &drift.Account{ID: id}, p.Accounts, id)
 		}
-	})},
+	}), cost: func(e *estimate, from group, f *field) {
+		if id, err := relay.AccountID(f.args.id("id")); err == nil {
+			e.find(from, f, relay.Account, id)
+		}
+	}},
 	"Query.accountByDomain": {needs: identity, list: accounts, follow: root(func(p *planner, f *field) {
 		await(p, f, nothing, p.AccountDirectory, All{}, func(d *AccountDirectory) {
 			if a := d.ByDomain(f.args.id("domain")); a != nil {
 				p.visit(f.children[relay.Account], a, nothing, whole)
 			}
 		})
-	})},
+	}), cost: accountsBelow},
 	"Query.accounts": {needs: identity, many: true, list: accounts, when: filtered, follow: root(func(p *planner, f *field) {
 		w, err := relay.ParseWindow(f.args.integer("first"), f.args.text("after"))
 		if err != nil || w.First == 0 {
@@ -234,52 +308,95 @@ var links = map[string]*link{
 		await(p, f, nothing, p.AccountDirectory, All{}, func(d *AccountDirectory) {
 			met(p, f, relay.Account, relay.Slice(d.Select(f.args.boolean("targeted"), owner), (*drift.Account).Ref, w))
 		})
-	})},
+	}), cost: func(e *estimate, from group, f *field) {
+		w, err := relay.ParseWindow(f.args.integer("first"), f.args.text("after"))
+		if err != nil || w.First == 0 {
+			return
+		}
+		if e.plan.lists[accounts] {
+			e.list(from, accounts)
+		} else {
+			pages := exactly(w.First).pagesOf(drift.MaxAccounts)
+			e.read(from, fmt.Sprintf("accounts %d+%d", w.Offset(), w.First), pages)
+		}
+		e.whole(f, relay.Account, below(from, f, exactly(w.First)))
+	}},
 	"Account.owner": {needs: whole, list: users, follow: from(func(p *planner, a *drift.Account, f *field) {
 		p.users(f, a.OwnerID)
-	})},
+	}), cost: usersBelow},
 
 	"Query.teams": {needs: identity, many: true, list: teams, follow: root(func(p *planner, f *field) {
 		await(p, f, nothing, p.Teams, All{}, func(list []*drift.Team) { visitAll(p, f, relay.Team, list) })
-	})},
+	}), cost: func(e *estimate, from group, f *field) {
+		e.list(from, teams)
+		e.whole(f, relay.Team, below(from, f, number{assumedTeams, unbounded}))
+	}},
 	"Team.members": {needs: whole, many: true, list: users, follow: from(func(p *planner, t *drift.Team, f *field) {
 		p.users(f, t.Members...)
-	})},
+	}), cost: func(e *estimate, from group, f *field) {
+		e.users(from, f, from.times(number{assumedParticipants, unbounded}))
+	}},
 	"Team.owner": {needs: whole, list: users, follow: from(func(p *planner, t *drift.Team, f *field) {
 		p.users(f, t.Owner)
-	})},
+	}), cost: usersBelow},
 
 	"Query.playbooks": {needs: identity, many: true, list: playbooks, follow: root(func(p *planner, f *field) {
 		await(p, f, nothing, p.Playbooks, All{}, func(list []*drift.Playbook) { visitAll(p, f, relay.Playbook, list) })
-	})},
+	}), cost: func(e *estimate, from group, f *field) {
+		e.list(from, playbooks)
+		e.whole(f, relay.Playbook, below(from, f, number{assumedPlaybooks, unbounded}))
+	}},
 	"Playbook.createdBy": {needs: whole, list: users, follow: from(func(p *planner, b *drift.Playbook, f *field) {
 		p.users(f, b.CreatedAuthorID)
-	})},
+	}), cost: usersBelow},
 	"Playbook.updatedBy": {needs: whole, list: users, follow: from(func(p *planner, b *drift.Playbook, f *field) {
 		p.users(f, b.UpdatedAuthorID)
-	})},
+	}), cost: usersBelow},
 	"Query.landingPages": {needs: identity, many: true, follow: root(func(p *planner, f *field) {
 		await(p, f, nothing, p.LandingPages, All{}, func(list []*drift.LandingPage) { visitAll(p, f, "LandingPage", list) })
-	})},
+	}), cost: func(e *estimate, from group, f *field) {
+		e.read(from, "landing pages", exactly(1))
+		e.whole(f, "LandingPage", below(from, f, number{assumedPlaybooks, unbounded}))
+	}},
 	"LandingPage.playbook": {needs: whole, list: playbooks, follow: from(func(p *planner, l *drift.LandingPage, f *field) {
 		p.playbook(f, l.PlaybookID)
-	})},
+	}), cost: playbooksBelow},
 
 	"Query.meetings": {needs: identity, many: true, follow: root(func(p *planner, f *field) {
 		p.meetings(f, func(*drift.Meeting) bool { return true })
-	})},
+	}), cost: (*estimate).meetings},
 	"Meeting.agent": {needs: whole, list: users, follow: from(func(p *planner, m *drift.Meeting, f *field) {
 		p.users(f, m.AgentID)
-	})},
+	}), cost: usersBelow},
 	"Meeting.bookedBy": {needs: whole, list: users, follow: from(func(p *planner, m *drift.Meeting, f *field) {
 		p.users(f, m.BookedBy)
-	})},
+	}), cost: usersBelow},
 	"Meeting.scheduler": {needs: whole, follow: from(func(p *planner, m *drift.Meeting, f *field) {
 		p.contact(f, m.SchedulerID)
-	})},
+	}), cost: func(e *estimate, from group, f *field) { e.meet(f, relay.Contact, contactOf(from), identity) }},
 	"Meeting.conversation": {needs: whole, follow: from(func(p *planner, m *drift.Meeting, f *field) {
 		p.conversation(f, m.ConversationID)
-	})},
+	}), cost: conversationBelow},
+}
+
+// conversationsOf returns the walk of a field that leads to conversations.
+func conversationsOf(f *field) (*ConversationWalk, error) {
+	return Conversations(wire[drift.ConversationStatus](f.args, "status"), f.args.integer("first"), f.args.text("after"))
+}
+
+// reportOf returns the report that a field asks for.
+func reportOf(f *field) (Report, error) {
+	input, _ := f.args["input"].(map[string]any)
+	return parseReport(input)
+}
+
+// messagesOf returns the walk of a field that leads to messages.
+func messagesOf(conversation drift.ID, f *field) (*MessageWalk, error) {
+	return Messages(conversation, MessageArgs{
+		First: f.args.integer("first"), After: f.args.text("after"),
+		Last: f.args.integer("last"), Before: f.args.text("before"),
+		Types: wire[drift.MessageType](f.args, "types"),
+	})
 }
 
 // root makes a link that starts from no object.

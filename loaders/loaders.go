@@ -5,6 +5,7 @@ package loaders
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,9 +44,20 @@ type Loaders struct {
 	Meetings             *Loader[MeetingWindow, []*drift.Meeting]
 	TokenInfo            *Loader[All, *drift.TokenInfo]
 
-	plan *compiled
-	now  func() time.Time
+	plan     *Plan
+	recorder *recorder
+	now      func() time.Time
 }
+
+// An Operation is what loaders must know of the operation that they read for.
+type Operation struct {
+	Plan     *Plan
+	MaxCalls int  // calls to Drift that it may make; 0 for any number
+	Steps    bool // Spent tells of each step too
+}
+
+// Spent returns what the operation has cost so far.
+func (l *Loaders) Spent() Spent { return l.recorder.total() }
 
 type contextKey struct{}
 
@@ -62,9 +74,6 @@ func For(ctx context.Context) *Loaders {
 // needs reports whether the field being resolved selects more of an object of
 // the given type than what is known of it.
 func (l *Loaders) needs(ctx context.Context, typ string, known level) bool {
-	if l.plan == nil {
-		return true
-	}
 	wanted, planned := l.plan.needs[need{graphql.GetFieldContext(ctx).Field.Field, typ}]
 	return !planned || wanted > known
 }
@@ -186,7 +195,7 @@ func reported(c *drift.Conversation) level {
 
 // InDirectory reports whether the operation reads the account directory, so
 // that a list of accounts is best cut out of it.
-func (l *Loaders) InDirectory() bool { return l.plan != nil && l.plan.lists[accounts] }
+func (l *Loaders) InDirectory() bool { return l.plan.lists[accounts] }
 
 // OwnerID reads the argument ownerId of accounts; 0 if there is none.
 func OwnerID(id *string) (drift.ID, error) {
@@ -194,6 +203,25 @@ func OwnerID(id *string) (drift.ID, error) {
 		return 0, nil
 	}
 	return relay.ParseID(relay.User, *id)
+}
+
+// CheckEmail refuses what cannot be an e-mail address.
+func CheckEmail(email string) error {
+	if at := strings.IndexByte(email, '@'); at < 1 || at == len(email)-1 || len(email) > 320 {
+		return relay.BadInput("email is not an e-mail address; it takes a whole one, such as maya@example.com")
+	}
+	return nil
+}
+
+// CheckExternalIDs refuses too many external ids, and empty ones.
+func CheckExternalIDs(ids []string) error {
+	if len(ids) > relay.MaxPage {
+		return relay.BadInput("externalIds has %d; it takes at most %d", len(ids), relay.MaxPage)
+	}
+	if slices.Contains(ids, "") {
+		return relay.BadInput("externalIds has an empty one; it takes ids as your own system gave them")
+	}
+	return nil
 }
 
 // A UserFilter selects users; its zero value selects all.

@@ -4,12 +4,12 @@ import (
 	"context"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"sync"
 
-	"github.com/99designs/gqlgen/graphql"
+	"github.com/graph-gophers/dataloader/v7"
 
 	"github.com/driftgraph/driftgraph/cache"
-	"github.com/driftgraph/driftgraph/drift"
 )
 
 // A level says how much is known of an object. A list row of a conversation
@@ -40,7 +40,8 @@ const (
 type planner struct {
 	*Loaders
 	ctx    context.Context
-	live   int // answers still out
+	live   int   // answers still out
+	cause  []int // the steps that brought what is being visited
 	dirty  map[flusher]struct{}
 	issued []func() // connects what was given to the loaders in this round
 	queue  completions
@@ -54,6 +55,7 @@ type field struct {
 	link     *link
 	args     arguments
 	children map[string]*selection // by the type of object the link leads to
+	heights  [levels]int           // how many calls may follow one by one on an answer, by the level known before it
 	sealed   bool                  // no more parents will come
 	live     [levels]int           // answers still out that may make objects known, by the level they raise them to
 	waiting  []func()              // loads of a bulk link, until it is sealed
@@ -65,20 +67,18 @@ type selection struct {
 	links []*field
 }
 
-// Plan reads ahead what the operation of ctx will need. It returns when all
-// is there, or could not be read, or ctx has ended.
+// Plan reads ahead what the operation will need. It returns when all is there,
+// or could not be read, or ctx has ended.
 func (l *Loaders) Plan(ctx context.Context) {
 	defer func() {
 		if cause := recover(); cause != nil { // the resolvers still read what they need
 			slog.ErrorContext(ctx, "the planner failed", "cause", cause, "stack", string(debug.Stack()))
 		}
 	}()
-	plan := compile(graphql.GetOperationContext(ctx))
-	l.plan = plan
 	p := &planner{Loaders: l, ctx: ctx, dirty: make(map[flusher]struct{})}
 	p.queue.signal = make(chan struct{}, 1)
-	root := plan.root
-	p.start(root, plan.lists)
+	root := l.plan.root()
+	p.start(root)
 	p.visit(root.children["Query"], nil, nothing, whole)
 	p.settle(root)
 	p.run()
@@ -86,18 +86,18 @@ func (l *Loaders) Plan(ctx context.Context) {
 
 // start reads the lists of everything of a kind that the selection will
 // surely look things up in, together with the first calls of the operation.
-func (p *planner) start(root *field, lists map[list]bool) {
-	if lists[users] {
-		await(p, root, whole, p.UserList, All{}, func(*UserDirectory) {})
+func (p *planner) start(root *field) {
+	if p.plan.lists[users] {
+		ask(p, root, whole, p.UserList, All{}, ignore)
 	}
-	if lists[accounts] {
-		await(p, root, whole, p.AccountDirectory, All{}, func(*AccountDirectory) {})
+	if p.plan.lists[accounts] {
+		ask(p, root, whole, p.AccountDirectory, All{}, ignore)
 	}
-	if lists[teams] {
-		await(p, root, whole, p.Teams, All{}, func([]*drift.Team) {})
+	if p.plan.lists[teams] {
+		ask(p, root, whole, p.Teams, All{}, ignore)
 	}
-	if lists[playbooks] {
-		await(p, root, whole, p.Playbooks, All{}, func([]*drift.Playbook) {})
+	if p.plan.lists[playbooks] {
+		ask(p, root, whole, p.Playbooks, All{}, ignore)
 	}
 }
 
@@ -131,15 +131,38 @@ func (p *planner) run() {
 	}
 }
 
-// await reads a key for a field, and hands the record to then once it is
-// there. It raises objects of the field from the level have.
+// await reads a key for a field at one place of the answer, and hands the record
+// to then once it is there. It raises objects of the field from the level have.
 func await[K comparable, V any](p *planner, f *field, have level, loader *Loader[K, V], key K, then func(V)) {
-	thunk := loader.batches.Load(loader.ctx, key)
-	p.dirty[loader] = struct{}{}
+	p.recorder.naive()
+	ask(p, f, have, loader, key, then)
+}
+
+// ask is await for what has no place in the answer.
+func ask[K comparable, V any](p *planner, f *field, have level, loader *Loader[K, V], key K, then func(V)) {
 	p.live++
 	for l := have + 1; l < levels; l++ {
 		f.live[l]++
 	}
+	loader.expect(key, f.heights[have], p.cause)
+	issue(p, loader, key, loader.batches.Load(loader.ctx, key), func(v V, err error) {
+		p.cause = p.recorder.brought(loader, key)
+		if err == nil {
+			then(v)
+		}
+		p.live--
+		for l := have + 1; l < levels; l++ {
+			f.live[l]--
+		}
+		p.settle(f)
+		p.cause = nil
+	})
+}
+
+// issue has handle called in the planner's loop with the record of a key, once
+// the loader has been flushed and the record is there.
+func issue[K comparable, V any](p *planner, loader *Loader[K, V], key K, thunk dataloader.Thunk[*cache.Future[V]], handle func(V, error)) {
+	p.dirty[loader] = struct{}{}
 	p.issued = append(p.issued, func() {
 		future, err := thunk()
 		if err != nil {
@@ -147,14 +170,12 @@ func await[K comparable, V any](p *planner, f *field, have level, loader *Loader
 		}
 		future.Then(func() {
 			p.queue.put(func() {
-				if v, err := future.Result(); err == nil {
-					then(v)
+				v, err := future.Result()
+				if loader.refusedOther(future, err) {
+					issue(p, loader, key, loader.again(key), handle)
+					return
 				}
-				p.live--
-				for l := have + 1; l < levels; l++ {
-					f.live[l]--
-				}
-				p.settle(f)
+				handle(v, err)
 			})
 		})
 	})
@@ -194,7 +215,13 @@ func (p *planner) gather(f *field, load func()) {
 		load()
 		return
 	}
-	f.waiting = append(f.waiting, load)
+	named := p.cause
+	f.waiting = append(f.waiting, func() {
+		sealed := p.cause
+		p.cause = union(slices.Clone(named), sealed)
+		load()
+		p.cause = sealed
+	})
 }
 
 // settle seals the fields below f whose parents are all known by now.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/driftgraph/driftgraph/cache"
 	"github.com/driftgraph/driftgraph/drift"
+	"github.com/driftgraph/driftgraph/relay"
 )
 
 // A TTL says how long each kind of record is kept. Every one must be more
@@ -60,6 +61,7 @@ type Store struct {
 	landingPages      *cache.Kind[All, []*drift.LandingPage]
 	meetings          *cache.Kind[MeetingWindow, []*drift.Meeting]
 	tokenInfo         *cache.Kind[All, *drift.TokenInfo]
+	sizes             *cache.Kind[string, *int]
 }
 
 // NewStore returns a store that keeps records in c.
@@ -92,6 +94,7 @@ func NewStore(c *cache.Cache, ttl TTL) (*Store, error) {
 		add(&s.landingPages, c, "landing-pages", ttl.Playbook, single, each1(func(*drift.LandingPage) int { return 256 })),
 		add(&s.meetings, c, "meetings", ttl.Meeting, MeetingWindow.key, each1(func(*drift.Meeting) int { return 768 })),
 		add(&s.tokenInfo, c, "token-info", ttl.Viewer, single, func(*drift.TokenInfo) int { return 512 }),
+		add(&s.sizes, c, "size", sizeTTL, keep, func(*int) int { return 8 }),
 	)
 	return s, err
 }
@@ -177,52 +180,55 @@ func (s *Source) private(text string) string {
 }
 
 // Loaders returns the loaders of an operation that runs on ctx.
-func (s *Source) Loaders(ctx context.Context) *Loaders {
-	l := &Loaders{now: s.now}
-	l.Contacts = kept(ctx, s, s.store.contacts, each(s.api.Contact))
-	l.ContactsByEmail = privately(ctx, s, s.store.contactsByEmail, each(s.contactsByEmail))
-	l.ContactsByExternalID = privately(ctx, s, s.store.contactsByExtID, s.contactsByExternalID)
-	l.ContactConversations = kept(ctx, s, s.store.contactThreads, s.contactConversations)
-	l.ContactAttributes = kept(ctx, s, s.store.contactAttributes, one(s.api.ContactAttributes))
-	l.UserList = kept(ctx, s, s.store.userList, one(s.userList))
-	l.Users = newLoader(ctx, func(ctx context.Context, ids []drift.ID) []*cache.Future[*drift.User] {
-		if l.plan == nil || !l.plan.lists[users] {
-			return s.store.users.Load(ctx, s.tenant, ids, s.usersByID)
-		}
-		return fromList(l, ids)
-	})
-	l.Conversations = kept(ctx, s, s.store.conversations, each(s.api.Conversation))
-	l.ConversationPages = kept(ctx, s, s.store.conversationPages, each(s.conversationPage))
-	l.ConversationStats = kept(ctx, s, s.store.conversationStats, one(s.api.ConversationStats))
-	l.MessagePages = kept(ctx, s, s.store.messagePages, each(func(ctx context.Context, p MessagePage) (*drift.MessagePage, error) {
+func (s *Source) Loaders(ctx context.Context, o Operation) *Loaders {
+	r := &recorder{start: s.now(), most: o.MaxCalls, full: o.Steps}
+	if r.full {
+		r.by = make(map[record]*trace)
+	}
+	l := &Loaders{now: s.now, plan: o.Plan, recorder: r}
+	l.Contacts = kept(ctx, s, r, "GET /contacts/{id}", s.store.contacts, each(s.api.Contact))
+	l.ContactsByEmail = privately(ctx, s, r, "GET /contacts", s.store.contactsByEmail, each(s.contactsByEmail))
+	l.ContactsByExternalID = privately(ctx, s, r, "GET /contacts", s.store.contactsByExtID, s.contactsByExternalID)
+	l.ContactConversations = kept(ctx, s, r, "POST /reports/conversations", s.store.contactThreads, s.contactConversations)
+	l.ContactAttributes = kept(ctx, s, r, "GET /contacts/attributes", s.store.contactAttributes, one(s.api.ContactAttributes))
+	l.UserList = kept(ctx, s, r, "GET /users/list", s.store.userList, one(s.userList))
+	if l.plan.lists[users] {
+		l.Users = newLoader(ctx, r, "", func(_ context.Context, ids []drift.ID) []*cache.Future[*drift.User] { return l.usersFromList(ids) })
+	} else {
+		l.Users = kept(ctx, s, r, "GET /users", s.store.users, s.usersByID)
+	}
+	l.Conversations = kept(ctx, s, r, "GET /conversations/{id}", s.store.conversations, each(s.api.Conversation))
+	l.ConversationPages = kept(ctx, s, r, "GET /conversations/list", s.store.conversationPages, each(s.conversationPage))
+	l.ConversationStats = kept(ctx, s, r, "GET /conversations/stats", s.store.conversationStats, one(s.api.ConversationStats))
+	l.MessagePages = kept(ctx, s, r, "GET /conversations/{id}/messages", s.store.messagePages, each(func(ctx context.Context, p MessagePage) (*drift.MessagePage, error) {
 		return s.api.Messages(ctx, p.Conversation, p.Marker)
 	}))
-	l.Transcripts = kept(ctx, s, s.store.transcripts, each(func(ctx context.Context, id drift.ID) (*string, error) {
+	l.Transcripts = kept(ctx, s, r, "GET /conversations/{id}/transcript", s.store.transcripts, each(func(ctx context.Context, id drift.ID) (*string, error) {
 		text, err := s.api.Transcript(ctx, id)
 		return &text, err
 	}))
-	l.Reports = kept(ctx, s, s.store.reports, each(s.report))
-	l.Accounts = kept(ctx, s, s.store.accounts, each(s.api.Account))
-	l.AccountPages = kept(ctx, s, s.store.accountPages, each(s.accountPage))
-	l.AccountDirectory = kept(ctx, s, s.store.accountDirectory, one(s.accountDirectory))
-	l.Teams = kept(ctx, s, s.store.teams, one(s.api.Teams))
-	l.Playbooks = kept(ctx, s, s.store.playbooks, one(s.api.Playbooks))
-	l.LandingPages = kept(ctx, s, s.store.landingPages, one(s.api.LandingPages))
-	l.Meetings = kept(ctx, s, s.store.meetings, each(s.meetings))
-	l.TokenInfo = kept(ctx, s, s.store.tokenInfo, one(s.api.TokenInfo))
+	l.Reports = kept(ctx, s, r, "POST /reports/conversations", s.store.reports, each(s.report))
+	l.Accounts = kept(ctx, s, r, "GET /accounts/{id}", s.store.accounts, s.accountsByID)
+	l.AccountPages = kept(ctx, s, r, "GET /accounts", s.store.accountPages, each(s.accountPage))
+	l.AccountDirectory = kept(ctx, s, r, "GET /accounts", s.store.accountDirectory, one(s.accountDirectory))
+	l.Teams = kept(ctx, s, r, "GET /teams/org", s.store.teams, one(s.api.Teams))
+	l.Playbooks = kept(ctx, s, r, "GET /playbooks/list", s.store.playbooks, one(s.api.Playbooks))
+	l.LandingPages = kept(ctx, s, r, "GET /playbooks/clp", s.store.landingPages, one(s.api.LandingPages))
+	l.Meetings = kept(ctx, s, r, "GET /users/meetings/org", s.store.meetings, each(s.meetings))
+	l.TokenInfo = kept(ctx, s, r, "POST /app/token_info", s.store.tokenInfo, one(s.api.TokenInfo))
 	return l
 }
 
 // kept returns a loader that reads through the cache.
-func kept[K comparable, V any](ctx context.Context, s *Source, kind *cache.Kind[K, V], fetch cache.Fetch[K, V]) *Loader[K, V] {
-	return newLoader(ctx, func(ctx context.Context, keys []K) []*cache.Future[V] {
+func kept[K comparable, V any](ctx context.Context, s *Source, r *recorder, route string, kind *cache.Kind[K, V], fetch cache.Fetch[K, V]) *Loader[K, V] {
+	return newLoader(ctx, r, route, func(ctx context.Context, keys []K) []*cache.Future[V] {
 		return kind.Load(ctx, s.tenant, keys, fetch)
 	})
 }
 
 // privately returns a loader that reads through the cache under keyed hashes.
-func privately[V any](ctx context.Context, s *Source, kind *cache.Kind[string, V], fetch cache.Fetch[string, V]) *Loader[string, V] {
-	return newLoader(ctx, func(ctx context.Context, keys []string) []*cache.Future[V] {
+func privately[V any](ctx context.Context, s *Source, r *recorder, route string, kind *cache.Kind[string, V], fetch cache.Fetch[string, V]) *Loader[string, V] {
+	return newLoader(ctx, r, route, func(ctx context.Context, keys []string) []*cache.Future[V] {
 		hashes := make([]string, len(keys))
 		hashOf, keyOf := make(map[string]string, len(keys)), make(map[string]string, len(keys))
 		for i, key := range keys {
@@ -239,8 +245,8 @@ func privately[V any](ctx context.Context, s *Source, kind *cache.Kind[string, V
 	})
 }
 
-// fromList returns users from their list. Who is not in it was removed.
-func fromList(l *Loaders, ids []drift.ID) []*cache.Future[*drift.User] {
+// usersFromList returns users from their list. Who is not in it was removed.
+func (l *Loaders) usersFromList(ids []drift.ID) []*cache.Future[*drift.User] {
 	futures := make([]*cache.Future[*drift.User], len(ids))
 	list, err := l.UserList.batches.Load(l.UserList.ctx, All{})()
 	if err != nil {
@@ -248,6 +254,9 @@ func fromList(l *Loaders, ids []drift.ID) []*cache.Future[*drift.User] {
 	}
 	for i, id := range ids {
 		futures[i] = cache.Map(list, func(d *UserDirectory) (*drift.User, error) { return d.byID[id], nil })
+		if l.recorder.full {
+			futures[i].Then(func() { l.recorder.alias(l.Users, id, l.UserList, All{}) })
+		}
 	}
 	return futures
 }
@@ -259,7 +268,7 @@ func each[K comparable, V any](get func(context.Context, K) (V, error)) cache.Fe
 		var calls sync.WaitGroup
 		for _, key := range keys {
 			calls.Go(func() {
-				v, err := get(ctx, key)
+				v, err := get(traced(ctx, key), key)
 				if errors.Is(err, drift.ErrNotFound) {
 					var none V
 					v, err = none, nil
@@ -275,7 +284,7 @@ func each[K comparable, V any](get func(context.Context, K) (V, error)) cache.Fe
 // one fetches the record that there is only one of.
 func one[V any](get func(context.Context) (V, error)) cache.Fetch[All, V] {
 	return func(ctx context.Context, _ []All, answer func(All, V, error)) error {
-		v, err := get(ctx)
+		v, err := get(traced(ctx, All{}))
 		answer(All{}, v, err)
 		return nil
 	}
@@ -283,11 +292,11 @@ func one[V any](get func(context.Context) (V, error)) cache.Fetch[All, V] {
 
 // inChunks makes a call for at most so many keys each, all at once, and fails
 // the keys of a failed call.
-func inChunks[K comparable, V any](keys []K, most int, answer func(K, V, error), call func([]K) error) {
+func inChunks[K comparable, V any](ctx context.Context, keys []K, most int, answer func(K, V, error), call func(context.Context, []K) error) {
 	var calls sync.WaitGroup
 	for chunk := range slices.Chunk(keys, most) {
 		calls.Go(func() {
-			if err := call(chunk); err != nil {
+			if err := call(traced(ctx, chunk...), chunk); err != nil {
 				for _, key := range chunk {
 					var none V
 					answer(key, none, err)
@@ -298,16 +307,20 @@ func inChunks[K comparable, V any](keys []K, most int, answer func(K, V, error),
 	calls.Wait()
 }
 
+// mostEmailPages bounds the contacts of one address that are read: Drift means
+// to have one contact for each, and has a few where they were made twice.
+const mostEmailPages = 5
+
 func (s *Source) contactsByEmail(ctx context.Context, email string) ([]*drift.Contact, error) {
 	found := []*drift.Contact{}
 	query := drift.ContactQuery{Email: email, Limit: 100}
-	for {
+	for pages := 1; ; pages++ {
 		page, err := s.api.ContactsByEmail(ctx, query)
 		if err != nil {
 			return nil, err
 		}
 		found = append(found, page.Contacts...)
-		if page.Next == "" || page.Next == query.Page {
+		if page.Next == "" || page.Next == query.Page || pages == mostEmailPages {
 			s.keepContacts(found)
 			return found, nil
 		}
@@ -316,7 +329,7 @@ func (s *Source) contactsByEmail(ctx context.Context, email string) ([]*drift.Co
 }
 
 func (s *Source) contactsByExternalID(ctx context.Context, ids []string, answer func(string, *drift.Contact, error)) error {
-	inChunks(ids, drift.MaxExternalIDs, answer, func(ids []string) error {
+	inChunks(ctx, ids, drift.MaxExternalIDs, answer, func(ctx context.Context, ids []string) error {
 		found, err := s.api.ContactsByExternalID(ctx, ids)
 		if err != nil {
 			return err
@@ -341,12 +354,13 @@ func (s *Source) keepContacts(list []*drift.Contact) {
 	s.store.contacts.Put(s.tenant, byID)
 }
 
+// reportContacts is how many contacts one report is asked for. Drift documents
+// no page size for reports, nor a most of values; so many have gone well.
+const reportContacts = 100
+
 // contactConversations asks one report for the conversations of many contacts.
-// Drift documents no page size for reports, nor a most of values; 100 contacts
-// have gone well.
 func (s *Source) contactConversations(ctx context.Context, contacts []drift.ID, answer func(drift.ID, []*drift.Conversation, error)) error {
-	const most = 100
-	inChunks(contacts, most, answer, func(contacts []drift.ID) error {
+	inChunks(ctx, contacts, reportContacts, answer, func(ctx context.Context, contacts []drift.ID) error {
 		values := make([]any, len(contacts))
 		for i, id := range contacts {
 			values[i] = id
@@ -395,28 +409,54 @@ func (s *Source) userList(ctx context.Context) (*UserDirectory, error) {
 	return d, nil
 }
 
-// usersByID reads users by the fewest calls: one by its own, up to twenty
-// together, more by the list of all.
+// usersByID reads users in the cheapest way.
 func (s *Source) usersByID(ctx context.Context, ids []drift.ID, answer func(drift.ID, *drift.User, error)) error {
-	switch {
-	case len(ids) == 1:
+	switch cheapest(len(ids), drift.MaxUserIDs, 1) {
+	case singly:
 		return each(s.api.User)(ctx, ids, answer)
-	case len(ids) <= drift.MaxUserIDs:
-		found, err := s.api.UsersByID(ctx, ids)
-		for id, u := range found {
-			answer(id, u, nil)
-		}
-		return err
-	default:
-		d, err := s.userList(ctx)
-		if err != nil {
+	case together:
+		inChunks(ctx, ids, drift.MaxUserIDs, answer, func(ctx context.Context, ids []drift.ID) error {
+			found, err := s.api.UsersByID(ctx, ids)
+			for id, u := range found {
+				answer(id, u, nil)
+			}
 			return err
-		}
-		for _, id := range ids {
-			answer(id, d.byID[id], nil)
-		}
+		})
 		return nil
 	}
+	list := s.store.userList.Load(traced(ctx, ids...), s.tenant, []All{{}}, one(s.userList))[0]
+	d, err := list.Wait(ctx)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		answer(id, d.byID[id], nil)
+	}
+	return nil
+}
+
+// accountsByID reads accounts in the cheapest way.
+func (s *Source) accountsByID(ctx context.Context, ids []string, answer func(string, *drift.Account, error)) error {
+	if cheapest(len(ids), 1, s.accountPages(ctx)) == singly {
+		return each(s.api.Account)(ctx, ids, answer)
+	}
+	directory := s.store.accountDirectory.Load(traced(ctx, ids...), s.tenant, []All{{}}, one(s.accountDirectory))[0]
+	d, err := directory.Wait(ctx)
+	if err != nil {
+		return err
+	}
+	var missing []string
+	for _, id := range ids {
+		if a := d.byID[id]; a != nil {
+			answer(id, a, nil)
+		} else {
+			missing = append(missing, id)
+		}
+	}
+	if source := directory.Source(); source == cache.Network || source == cache.Shared {
+		return nil // it is of this moment: who is not in it does not exist
+	}
+	return each(s.api.Account)(ctx, missing, answer)
 }
 
 func (s *Source) conversationPage(ctx context.Context, p ConversationPage) (*drift.ConversationPage, error) {
@@ -445,20 +485,40 @@ func (s *Source) accountPage(ctx context.Context, p AccountPage) (*drift.Account
 	return page, err
 }
 
+// accountDirectory reads all accounts. If it is known about how many there are,
+// it reads their pages at once, else one after the other.
 func (s *Source) accountDirectory(ctx context.Context) (*AccountDirectory, error) {
-	list := []*drift.Account{}
-	for index := 0; ; {
+	pages := make([]*drift.AccountPage, max(1, s.accountPages(ctx)))
+	failures := make([]error, len(pages))
+	var calls sync.WaitGroup
+	for i := range pages {
+		calls.Go(func() { pages[i], failures[i] = s.api.Accounts(ctx, i*drift.MaxAccounts, drift.MaxAccounts) })
+	}
+	calls.Wait()
+	if err := errors.Join(failures...); err != nil {
+		return nil, err
+	}
+	last := len(pages) - 1
+	for index := last * drift.MaxAccounts; pages[last].Next > index; last++ {
+		index = pages[last].Next
 		page, err := s.api.Accounts(ctx, index, drift.MaxAccounts)
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, page.Accounts...)
-		if page.Next <= index {
-			s.keepAccounts(list)
-			return newAccountDirectory(list), nil
-		}
-		index = page.Next
+		pages = append(pages, page)
 	}
+	list, seen := []*drift.Account{}, make(map[string]bool)
+	for _, page := range pages {
+		for _, a := range page.Accounts {
+			if !seen[a.ID] { // one that was deleted meanwhile moves the others to another page
+				seen[a.ID] = true
+				list = append(list, a)
+			}
+		}
+	}
+	s.keepAccounts(list)
+	s.learn(accountCount, len(list))
+	return newAccountDirectory(list), nil
 }
 
 // keepAccounts keeps accounts that came as rows of a list: rows are whole.
@@ -470,19 +530,34 @@ func (s *Source) keepAccounts(list []*drift.Account) {
 	s.store.accounts.Put(s.tenant, byID)
 }
 
-// meetings reads the meetings of a window. Drift answers with so many at most
-// and has no pages, so a window that is full is read in halves.
+// mostHalvings bounds how often a window of meetings is halved, and with it the
+// calls that one window takes: mostMeetingCalls.
+const (
+	mostHalvings     = 3
+	mostMeetingCalls = 1<<(mostHalvings+1) - 1
+)
+
 func (s *Source) meetings(ctx context.Context, w MeetingWindow) ([]*drift.Meeting, error) {
+	return s.halve(ctx, w, mostHalvings)
+}
+
+// halve reads the meetings of a window. Drift answers with so many at most and
+// has no pages, so a window that is full is read in halves.
+func (s *Source) halve(ctx context.Context, w MeetingWindow, times int) ([]*drift.Meeting, error) {
 	list, err := s.api.Meetings(ctx, w.From, w.To, drift.MaxMeetings)
-	if err != nil || len(list) < drift.MaxMeetings || w.To-w.From < 2 {
+	switch {
+	case err != nil || len(list) < drift.MaxMeetings || w.To-w.From < 2:
 		return list, err
+	case times == 0:
+		return nil, relay.BadInput("there are more meetings from %s to %s than Drift tells at once; ask for a shorter time",
+			w.From.Time().Format(time.RFC3339), w.To.Time().Format(time.RFC3339))
 	}
 	middle := w.From + (w.To-w.From)/2
 	var early, late []*drift.Meeting
 	var errEarly, errLate error
 	var halves sync.WaitGroup
-	halves.Go(func() { early, errEarly = s.meetings(ctx, MeetingWindow{w.From, middle}) })
-	halves.Go(func() { late, errLate = s.meetings(ctx, MeetingWindow{middle, w.To}) })
+	halves.Go(func() { early, errEarly = s.halve(ctx, MeetingWindow{w.From, middle}, times-1) })
+	halves.Go(func() { late, errLate = s.halve(ctx, MeetingWindow{middle, w.To}, times-1) })
 	halves.Wait()
 	if err := errors.Join(errEarly, errLate); err != nil {
 		return nil, err

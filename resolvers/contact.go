@@ -7,8 +7,6 @@ package resolvers
 
 import (
 	"context"
-	"slices"
-	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/driftgraph/driftgraph/drift"
@@ -58,8 +56,8 @@ func (r *queryResolver) ContactsByEmail(ctx context.Context, email string, first
 	if err != nil {
 		return nil, err
 	}
-	if at := strings.IndexByte(email, '@'); at < 1 || at == len(email)-1 || len(email) > 320 {
-		return nil, relay.BadInput("email is not an e-mail address; it takes a whole one, such as maya@example.com")
+	if err := loaders.CheckEmail(email); err != nil {
+		return nil, err
 	}
 	if w.First == 0 {
 		return relay.NewConnection[*drift.Contact](nil, w.After != nil, false), nil
@@ -73,11 +71,8 @@ func (r *queryResolver) ContactsByEmail(ctx context.Context, email string, first
 
 // ContactsByExternalID costs a call for twenty.
 func (r *queryResolver) ContactsByExternalID(ctx context.Context, externalIds []string) ([]*drift.Contact, error) {
-	if len(externalIds) > relay.MaxPage {
-		return nil, relay.BadInput("externalIds has %d; it takes at most %d", len(externalIds), relay.MaxPage)
-	}
-	if slices.Contains(externalIds, "") {
-		return nil, relay.BadInput("externalIds has an empty one; it takes ids as your own system gave them")
+	if err := loaders.CheckExternalIDs(externalIds); err != nil {
+		return nil, err
 	}
 	return loaders.For(ctx).ContactsByExternalID.LoadAll(externalIds)
 }

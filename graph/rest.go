@@ -1,0 +1,88 @@
+package graph
+
+import (
+	"context"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"github.com/driftgraph/driftgraph/loaders"
+)
+
+// PlanHeader is the request header that asks what an operation costs Drift.
+const PlanHeader = "Driftgraph-Plan"
+
+// The values of PlanHeader.
+const (
+	planSummary = "summary" // counts
+	planFull    = "full"    // counts, and each step
+	planDryRun  = "dry-run" // a prediction, in the place of an answer
+)
+
+// REST gives each operation its loaders, has them read ahead, bounds what it
+// costs, and tells of that in the member rest of the answer's extensions.
+type REST struct {
+	Source   *loaders.Source
+	MaxCalls int           // to Drift that an operation may take; 0 for any number
+	Timeout  time.Duration // of loading: what is not there by then is null, with an error
+}
+
+// ExtensionName names the extension to gqlgen.
+func (REST) ExtensionName() string { return "REST" }
+
+// Validate finds nothing to check in a schema.
+func (REST) Validate(graphql.ExecutableSchema) error { return nil }
+
+// An outlook is what is known of an operation before it runs.
+type outlook struct {
+	mode      string
+	plan      *loaders.Plan
+	predicted loaders.Range
+}
+
+// MutateOperationContext plans an operation, and refuses one that is expected to
+// cost more than it may.
+func (r REST) MutateOperationContext(_ context.Context, op *graphql.OperationContext) *gqlerror.Error {
+	o := &outlook{mode: op.Headers.Get(PlanHeader), plan: loaders.Compile(op)}
+	switch o.mode {
+	case "", planSummary, planFull, planDryRun:
+	default:
+		err := gqlerror.Errorf("the header %s takes %s, %s or %s", PlanHeader, planSummary, planFull, planDryRun)
+		err.Extensions = map[string]any{"code": CodeBadUserInput}
+		return err
+	}
+	expected, predicted := r.Source.Estimate(o.plan, r.MaxCalls)
+	o.predicted = predicted
+	op.Stats.SetExtension(r.ExtensionName(), o)
+	if r.MaxCalls > 0 && expected > r.MaxCalls && o.mode != planDryRun {
+		err := gqlerror.Errorf("the operation is expected to take %d calls to Drift; at most %d are allowed. Ask for less: a smaller first, or fewer levels", expected, r.MaxCalls)
+		err.Extensions = map[string]any{"code": CodeRESTBudgetExceeded, "price": expected, "limit": r.MaxCalls}
+		return err
+	}
+	return nil
+}
+
+// InterceptOperation runs an operation with loaders of its own.
+func (r REST) InterceptOperation(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
+	o := graphql.GetOperationContext(ctx).Stats.GetExtension(r.ExtensionName()).(*outlook)
+	if o.mode == planDryRun {
+		return graphql.OneShot(&graphql.Response{Data: []byte("null"), Extensions: rest(map[string]any{"predicted": o.predicted})})
+	}
+	// What is not there when the time is over is answered as null with an
+	// error; the rest is answered. So the time bounds loading, not executing.
+	bounded, cancel := context.WithTimeout(ctx, r.Timeout)
+	l := r.Source.Loaders(bounded, loaders.Operation{Plan: o.plan, MaxCalls: r.MaxCalls, Steps: o.mode == planFull})
+	l.Plan(bounded)
+	respond := next(loaders.Attach(ctx, l))
+	return func(ctx context.Context) *graphql.Response {
+		defer cancel()
+		answer := respond(ctx)
+		if answer != nil && o.mode != "" {
+			answer.Extensions = rest(l.Spent())
+		}
+		return answer
+	}
+}
+
+func rest(v any) map[string]any { return map[string]any{"rest": v} }
