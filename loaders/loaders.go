@@ -289,6 +289,10 @@ func present[T any](list []*T) []*T {
 	return kept
 }
 
+// SetClock makes the source take the present from now, not from the machine's
+// clock. It is for before the first operation.
+func (s *Source) SetClock(now func() time.Time) { s.now = now }
+
 // A MeetingWindow is a span of time in which meetings start.
 type MeetingWindow struct {
 	From, To drift.Millis

@@ -1,0 +1,238 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/driftgraph/driftgraph/cache"
+	"github.com/driftgraph/driftgraph/drift"
+	"github.com/driftgraph/driftgraph/loaders"
+	"github.com/driftgraph/driftgraph/sandbox"
+)
+
+// present is the present of sandboxes and gateways in tests, so that the data
+// are always the same.
+var present = time.Date(2026, time.March, 9, 14, 30, 0, 0, time.UTC)
+
+// testToken is the gateway's token for Drift in tests.
+const testToken = "token-that-nobody-may-see"
+
+// A gateway is the whole product over a sandbox, both over HTTP.
+type gateway struct {
+	url      string
+	upstream string // where the sandbox is
+	drift    *sandbox.Sandbox
+	records  *cache.Cache
+	log      *logbook
+}
+
+// parts are what a test may replace of a gateway.
+type parts struct {
+	drift *sandbox.Sandbox                // nil for one of its own
+	front func(http.Handler) http.Handler // stands before the sandbox; nil for nothing
+	redis redis.UniversalClient           // nil for none
+}
+
+// newGateway starts a gateway over a sandbox, with further arguments of the
+// command line.
+func newGateway(t *testing.T, cfg sandbox.Config, args ...string) *gateway {
+	t.Helper()
+	return assemble(t, parts{drift: newSandbox(cfg)}, args...)
+}
+
+// newSandbox returns a sandbox whose data are those of the golden answers.
+func newSandbox(cfg sandbox.Config) *sandbox.Sandbox {
+	cfg.Seed, cfg.Now = 1, present
+	return sandbox.New(cfg)
+}
+
+// assemble starts a gateway of the given parts.
+func assemble(t *testing.T, p parts, args ...string) *gateway {
+	t.Helper()
+	if p.drift == nil {
+		p.drift = newSandbox(sandbox.Config{})
+	}
+	var front http.Handler = p.drift
+	if p.front != nil {
+		front = p.front(p.drift)
+	}
+	upstream := httptest.NewServer(front)
+	t.Cleanup(upstream.Close)
+
+	var c cli
+	parser, err := kong.New(&c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := parser.Parse(args); err != nil {
+		t.Fatal(err)
+	}
+	book := new(logbook)
+	log := slog.New(slog.NewJSONHandler(book, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	records := cache.New(cache.Options{Log: log, Redis: p.redis, LoadTimeout: c.Serve.OperationTimeout})
+	t.Cleanup(records.Close)
+	auth := drift.StaticToken(testToken)
+	api, err := drift.New(drift.Options{BaseURL: upstream.URL, Auth: auth, Timeout: c.Serve.DriftTimeout, Concurrency: c.Serve.DriftConcurrency, Admit: loaders.Admit, OnCall: loaders.Record})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(api.Close)
+	store, err := loaders.NewStore(records, c.Serve.CacheTTL.loaders())
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := loaders.NewSource(store, api, auth)
+	source.SetClock(func() time.Time { return present })
+	server := httptest.NewServer(newHandler(&c.Serve, source, log, new(atomic.Bool)))
+	t.Cleanup(server.Close)
+	return &gateway{url: server.URL, upstream: upstream.URL, drift: p.drift, records: records, log: book}
+}
+
+// A logbook keeps what is logged.
+type logbook struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *logbook) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *logbook) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+// calls returns how many calls Drift had since it was last asked.
+func (g *gateway) calls() int {
+	n := len(g.drift.Calls())
+	g.drift.ResetCalls()
+	return n
+}
+
+// routes returns how many calls each route of Drift had since it was last asked.
+func (g *gateway) routes() map[string]int {
+	routes := map[string]int{}
+	for _, c := range g.drift.Calls() {
+		routes[c.Route]++
+	}
+	g.drift.ResetCalls()
+	return routes
+}
+
+// A reply is a GraphQL answer.
+type reply struct {
+	Status int             `json:"-"`
+	Text   []byte          `json:"-"` // as it came
+	Data   json.RawMessage `json:"data"`
+	Errors []fault         `json:"errors"`
+}
+
+// A fault is an error of a GraphQL answer.
+type fault struct {
+	Message    string         `json:"message"`
+	Path       []any          `json:"path"`
+	Extensions map[string]any `json:"extensions"`
+}
+
+// ask posts a query, with variables if there are any.
+func (g *gateway) ask(t *testing.T, query string, variables ...map[string]any) *reply {
+	t.Helper()
+	request := map[string]any{"query": query}
+	if len(variables) > 0 {
+		request["variables"] = variables[0]
+	}
+	body, err := json.Marshal(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.Post(g.url+"/graphql", "application/json", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &reply{Status: res.StatusCode, Text: text}
+	if err := json.Unmarshal(text, r); err != nil {
+		t.Fatalf("the answer is not JSON: %v\n%s", err, text)
+	}
+	return r
+}
+
+// get asks and returns the data, or ends the test if there is an error.
+func (g *gateway) get(t *testing.T, query string, variables ...map[string]any) any {
+	t.Helper()
+	r := g.ask(t, query, variables...)
+	r.mustSucceed(t)
+	return r.data(t)
+}
+
+// data returns the data of an answer, numbers as they are written.
+func (r *reply) data(t *testing.T) any {
+	t.Helper()
+	var data any
+	dec := json.NewDecoder(bytes.NewReader(r.Data))
+	dec.UseNumber()
+	if err := dec.Decode(&data); err != nil {
+		t.Fatalf("the data cannot be read: %v\n%s", err, r.Text)
+	}
+	return data
+}
+
+func (r *reply) mustSucceed(t *testing.T) {
+	t.Helper()
+	if r.Status != http.StatusOK || len(r.Errors) > 0 {
+		t.Fatalf("status %d, errors %+v", r.Status, r.Errors)
+	}
+}
+
+// at returns what stands at a path of member names, such as "contact.name", in
+// a JSON value. Where a list is on the way, it is those of its entries.
+func at(value any, path string) any {
+	if list, ok := value.([]any); ok {
+		all := make([]any, len(list))
+		for i, e := range list {
+			all[i] = at(e, path)
+		}
+		return all
+	}
+	object, ok := value.(map[string]any)
+	if !ok {
+		return nil
+	}
+	name, rest, more := strings.Cut(path, ".")
+	if !more {
+		return object[name]
+	}
+	return at(object[name], rest)
+}
+
+// readQuery returns a query of the README by its file's name.
+func readQuery(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", "readme", name+".graphql"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
