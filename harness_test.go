@@ -236,3 +236,21 @@ func readQuery(t *testing.T, name string) string {
 	}
 	return string(text)
 }
+
+// rewriting returns a front that changes the bodies of the sandbox's answers to
+// requests for which change returns other than nil.
+func rewriting(change func(r *http.Request, body []byte) []byte) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			answer := httptest.NewRecorder()
+			next.ServeHTTP(answer, r)
+			body := answer.Body.Bytes()
+			if other := change(r, body); other != nil {
+				body = other
+			}
+			w.Header().Set("Content-Type", answer.Header().Get("Content-Type"))
+			w.WriteHeader(answer.Code)
+			_, _ = w.Write(body)
+		})
+	}
+}

@@ -68,4 +68,3 @@ func (r *round) arrive(ctx context.Context) {
 	case <-ctx.Done():
 	}
 }
-

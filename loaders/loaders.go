@@ -235,13 +235,22 @@ type UserFilter struct {
 func (d *UserDirectory) Select(f UserFilter) []*drift.User {
 	selected := []*drift.User{}
 	for _, u := range d.All {
-		if (f.Availability == "" || u.Availability == f.Availability) &&
-			(f.Role == "" || strings.EqualFold(string(u.Role), string(f.Role))) &&
+		if (f.Availability == "" || u.Availability != "" && fits(u.Availability, f.Availability, drift.Available, drift.Offline, drift.OnCall)) &&
+			(f.Role == "" || u.Role != "" && fits(u.Role, f.Role, drift.RoleMember, drift.RoleAdmin, drift.RoleAgent)) &&
 			(f.Bot == nil || u.Bot == *f.Bot) {
 			selected = append(selected, u)
 		}
 	}
 	return selected
+}
+
+// fits reports whether v is the wanted value of an enum. UNKNOWN, in any case,
+// is each value that is not among the known.
+func fits[T ~string](v, wanted T, known ...T) bool {
+	if strings.EqualFold(string(wanted), "UNKNOWN") {
+		return !slices.Contains(known, v)
+	}
+	return strings.EqualFold(string(v), string(wanted))
 }
 
 // TeamsOf returns the teams that a user is a member of.

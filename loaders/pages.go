@@ -239,6 +239,13 @@ func parseMessagePlace(argument string, text *string) (*messagePlace, error) {
 	return &messagePlace{marker: c[1], row: row, id: id}, nil
 }
 
+// wants reports whether messages of a type are among those asked for.
+func (w *MessageWalk) wants(typ drift.MessageType) bool {
+	return len(w.types) == 0 || slices.ContainsFunc(w.types, func(wanted drift.MessageType) bool {
+		return fits(typ, wanted, drift.MessageChat, drift.MessagePrivateNote, drift.MessagePrivatePrompt, drift.MessageSuggestion, drift.MessageEdit)
+	})
+}
+
 func (w *MessageWalk) next() (MessagePage, bool) { return w.page, !w.done }
 
 func (w *MessageWalk) add(page *drift.MessagePage) {
@@ -259,7 +266,7 @@ func (w *MessageWalk) add(page *drift.MessagePage) {
 	}
 	for i := start; i < end; i++ {
 		m := page.Messages[i]
-		if len(w.types) > 0 && !slices.Contains(w.types, m.Type) || w.only != 0 && m.ID != w.only {
+		if !w.wants(m.Type) || w.only != 0 && m.ID != w.only {
 			continue
 		}
 		if len(w.edges) == w.first {
