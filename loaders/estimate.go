@@ -72,6 +72,7 @@ type estimate struct {
 	*Source
 	plan  *Plan
 	calls map[string]number // by what is read
+	named int               // accounts that are named by their ids
 	sure  map[string]bool   // what is read whatever there is, each by a call at least
 }
 
@@ -94,6 +95,9 @@ func (s *Source) Estimate(p *Plan, most int) (expected int, r Range) {
 		} else {
 			r.Max += n.most
 		}
+	}
+	if pages := e.knownAccountPages(); pages > 0 && e.named > pages && r.Max != unbounded {
+		r.Max += pages + 1 // they are read by their list, and those that are not in it by id
 	}
 	r.Min = len(e.sure)
 	if most > 0 && (r.Max == unbounded || r.Max > most) {
@@ -190,6 +194,9 @@ func (e *estimate) find(from group, f *field, typ, id string) {
 	case typ == relay.User && e.plan.lists[users]:
 		e.list(from, users)
 	case typ == relay.User || typ == relay.Account:
+		if typ == relay.Account {
+			e.named++
+		}
 		e.share(from, typ, typ+g.name, exactly(1))
 	default:
 		e.read(from, typ+g.name, exactly(1))

@@ -181,7 +181,7 @@ func (s *Source) private(text string) string {
 
 // Loaders returns the loaders of an operation that runs on ctx.
 func (s *Source) Loaders(ctx context.Context, o Operation) *Loaders {
-	r := &recorder{start: s.now(), most: o.MaxCalls, full: o.Steps}
+	r := &recorder{start: time.Now(), most: o.MaxCalls, full: o.Steps}
 	if r.full {
 		r.by = make(map[record]*trace)
 	}
@@ -453,10 +453,7 @@ func (s *Source) accountsByID(ctx context.Context, ids []string, answer func(str
 			missing = append(missing, id)
 		}
 	}
-	if source := directory.Source(); source == cache.Network || source == cache.Shared {
-		return nil // it is of this moment: who is not in it does not exist
-	}
-	return each(s.api.Account)(ctx, missing, answer)
+	return each(s.api.Account)(ctx, missing, answer) // deleted ones are not listed
 }
 
 func (s *Source) conversationPage(ctx context.Context, p ConversationPage) (*drift.ConversationPage, error) {

@@ -59,6 +59,9 @@ func (r *userResolver) OwnedAccounts(ctx context.Context, obj *drift.User, first
 	if err != nil {
 		return nil, err
 	}
+	if w.First == 0 {
+		return relay.NewConnection[*drift.Account](nil, w.After != nil, false), nil
+	}
 	directory, err := loaders.For(ctx).AccountDirectory.Load(loaders.All{})
 	if err != nil {
 		return nil, err
