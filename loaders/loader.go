@@ -14,7 +14,7 @@ import (
 
 // window is how long a loader gathers keys that the planner did not foresee.
 // The planner's own keys never wait: it flushes them.
-const window = time.Millisecond
+var window = time.Millisecond
 
 // A Loader reads one kind of record for one operation. It asks for each key
 // once, however many fields want it, and gathers keys into batches. What it
