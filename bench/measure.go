@@ -1,0 +1,362 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/driftgraph/driftgraph/bench/probe"
+	"github.com/driftgraph/driftgraph/sandbox"
+)
+
+// The variants that are the gateway.
+const (
+	cold   = "Driftgraph, no cache"
+	warm   = "Driftgraph, in-process cache"
+	shared = "Driftgraph, Redis, new process"
+)
+
+// A Result is what the inbox query cost by one variant. Times are in
+// milliseconds; all but RPS and RSS are of one query.
+type Result struct {
+	Variant string  `json:"variant"`
+	Latency float64 `json:"latency"` // of each of Drift's answers
+	Samples int     `json:"samples"`
+	Calls   float64 `json:"calls"` // to Drift
+	P50     float64 `json:"p50"`
+	P99     float64 `json:"p99"`
+	RPS     float64 `json:"rps"` // queries a second with several clients
+	CPU     float64 `json:"cpu"` // of the variant's process
+	Mallocs float64 `json:"mallocs"`
+	Bytes   float64 `json:"bytes"` // allocated
+	RSS     float64 `json:"rss"`   // bytes resident after all that
+}
+
+// An entrant is a variant in the race.
+type entrant struct {
+	name  string
+	start func(context.Context) (*process, error)
+	fresh bool // whether each query is the first of a new process
+	hop   bool // whether the way from the asker belongs to its time
+	wake  bool // whether it is asked once more before each turn, since what does not exist is not kept for long
+	turn  int  // queries in each turn: more for those that are quick
+
+	process *process
+	answer  []byte // its first one; all others are the same
+	times   []time.Duration
+	calls   int
+	used    probe.Usage
+	asked   int // queries that used it
+}
+
+// A race is run over one sandbox.
+type race struct {
+	query   []byte // the request's body
+	clients int
+	load    time.Duration // how long all clients ask at once
+	profile string        // folder for CPU profiles; "" for none
+
+	drift  *sandbox.Sandbox
+	asker  *http.Client
+	answer any // of the first entrant
+}
+
+// present is the sandbox's, so that all races are over the same data.
+var present = time.Date(2026, time.March, 9, 14, 30, 0, 0, time.UTC)
+
+// serveDrift serves a sandbox whose answers take so long.
+func serveDrift(latency time.Duration) (s *sandbox.Sandbox, url string, stop func(), err error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, "", nil, err
+	}
+	s = sandbox.New(sandbox.Config{Seed: 1, Now: present, Latency: latency})
+	server := &http.Server{Handler: s, ReadHeaderTimeout: 5 * time.Second}
+	go func() { _ = server.Serve(listener) }()
+	return s, "http://" + listener.Addr().String(), func() { server.Close() }, nil
+}
+
+// run returns what each of the entrants cost, in so many turns.
+func (r *race) run(ctx context.Context, entrants []*entrant, turns int) ([]Result, error) {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConnsPerHost = r.clients
+	r.asker = &http.Client{Transport: t}
+	defer r.asker.CloseIdleConnections()
+	defer func() {
+		for _, e := range entrants {
+			if e.process != nil {
+				e.process.stop()
+			}
+		}
+	}()
+	for _, e := range entrants {
+		if err := r.enter(ctx, e); err != nil {
+			return nil, fmt.Errorf("%s: %w", e.name, err)
+		}
+	}
+	longest := 0
+	for _, e := range entrants {
+		longest = max(longest, e.turn)
+	}
+	for range turns {
+		for _, e := range entrants {
+			if e.wake {
+				if _, err := r.ask(ctx, e); err != nil {
+					return nil, fmt.Errorf("%s: %w", e.name, err)
+				}
+				e.asked++
+			}
+		}
+		for i := range longest {
+			for _, e := range entrants {
+				if i >= e.turn {
+					continue
+				}
+				if err := r.sample(ctx, e); err != nil {
+					return nil, fmt.Errorf("%s: %w", e.name, err)
+				}
+			}
+		}
+	}
+	var results []Result
+	for _, e := range entrants {
+		result, err := r.finish(ctx, e)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", e.name, err)
+		}
+		results = append(results, result)
+	}
+	return results, nil
+}
+
+// warmUps is how many queries a process answers before it is measured.
+const warmUps = 3
+
+// enter starts an entrant and warms it up, unless it starts for each query.
+func (r *race) enter(ctx context.Context, e *entrant) (err error) {
+	if e.fresh {
+		return nil
+	}
+	if e.process, err = e.start(ctx); err != nil {
+		return err
+	}
+	for range warmUps {
+		if _, err := r.ask(ctx, e); err != nil {
+			return err
+		}
+	}
+	before, err := e.process.probe.Usage(ctx)
+	e.used = probe.Usage{}.Minus(before) // until finish adds what it is by then
+	e.asked = 0
+	return err
+}
+
+// sample measures one query.
+func (r *race) sample(ctx context.Context, e *entrant) (err error) {
+	var before probe.Usage
+	if e.fresh {
+		if e.process != nil {
+			e.process.stop()
+		}
+		if e.process, err = e.start(ctx); err != nil {
+			return err
+		}
+		if before, err = e.process.probe.Usage(ctx); err != nil {
+			return err
+		}
+	}
+	r.drift.ResetCalls()
+	took, err := r.ask(ctx, e)
+	if err != nil {
+		return err
+	}
+	e.asked++
+	e.calls += len(r.drift.Calls())
+	e.times = append(e.times, took)
+	if e.fresh {
+		after, err := e.process.probe.Usage(ctx)
+		if err != nil {
+			return err
+		}
+		e.used = e.used.Plus(after.Minus(before))
+	}
+	return nil
+}
+
+// finish sums an entrant up, and lets all clients ask it at once.
+func (r *race) finish(ctx context.Context, e *entrant) (Result, error) {
+	if !e.fresh {
+		now, err := e.process.probe.Usage(ctx)
+		if err != nil {
+			return Result{}, err
+		}
+		e.used = now.Plus(e.used)
+	}
+	asked := float64(e.asked)
+	rps, err := r.crowd(ctx, e)
+	if err != nil {
+		return Result{}, err
+	}
+	after, err := e.process.probe.Usage(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	slices.Sort(e.times)
+	return Result{
+		Variant: e.name,
+		Samples: len(e.times),
+		Calls:   float64(e.calls) / float64(len(e.times)),
+		P50:     millis(percentile(e.times, 50)),
+		P99:     millis(percentile(e.times, 99)),
+		RPS:     rps,
+		CPU:     millis(e.used.CPU) / asked,
+		Mallocs: float64(e.used.Mallocs) / asked,
+		Bytes:   float64(e.used.Bytes) / asked,
+		RSS:     float64(after.RSS),
+	}, nil
+}
+
+// crowd returns how many queries a second an entrant answers when all clients
+// ask at once.
+func (r *race) crowd(ctx context.Context, e *entrant) (float64, error) {
+	load := r.load
+	profiled := make(chan error, 1)
+	if name := profiles[e.name]; r.profile != "" && name != "" {
+		load = max(load, 5*time.Second)
+		go func() { profiled <- r.writeProfile(ctx, e, name, int(load/time.Second)) }()
+	} else {
+		profiled <- nil
+	}
+	var (
+		clients sync.WaitGroup
+		mu      sync.Mutex
+		count   int
+		failure error
+	)
+	start := time.Now()
+	for range r.clients {
+		clients.Go(func() {
+			for {
+				_, err := r.ask(ctx, e)
+				mu.Lock()
+				count++
+				failure = errors.Join(failure, err)
+				mu.Unlock()
+				if err != nil || time.Since(start) >= load {
+					return
+				}
+			}
+		})
+	}
+	clients.Wait()
+	rps := float64(count) / time.Since(start).Seconds()
+	return rps, errors.Join(failure, <-profiled)
+}
+
+// profiles are the files for CPU profiles, by variant.
+var profiles = map[string]string{handWritten: "hand-written.pprof", cold: "cold.pprof", warm: "warm.pprof"}
+
+func (r *race) writeProfile(ctx context.Context, e *entrant, name string, seconds int) error {
+	profile, err := e.process.probe.Profile(ctx, seconds)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(r.profile, name), profile, 0o644)
+}
+
+// ask returns how long an entrant took for an answer. The answer must be the
+// one that it always gives, and the one that the others give.
+func (r *race) ask(ctx context.Context, e *entrant) (time.Duration, error) {
+	start := time.Now()
+	answer, header, err := post(ctx, r.asker, e.process.url, r.query)
+	took := time.Since(start)
+	if err != nil {
+		return 0, err
+	}
+	if !e.hop {
+		if took, err = time.ParseDuration(header.Get(elapsed)); err != nil {
+			return 0, err
+		}
+	}
+	if e.answer == nil {
+		e.answer = answer
+		return took, r.compare(answer)
+	}
+	if !bytes.Equal(answer, e.answer) {
+		return 0, errors.New("it does not always answer the same")
+	}
+	return took, nil
+}
+
+// compare checks an answer against the first entrant's.
+func (r *race) compare(answer []byte) error {
+	var got any
+	if err := json.Unmarshal(answer, &got); err != nil {
+		return err
+	}
+	dropCursors(got)
+	if r.answer == nil {
+		r.answer = got
+	}
+	if diff := cmp.Diff(r.answer, got); diff != "" {
+		return fmt.Errorf("its answer differs (-first +its):\n%.2000s", diff)
+	}
+	return nil
+}
+
+// dropCursors deletes the cursors, which each implementation may form as it
+// likes.
+func dropCursors(v any) {
+	switch v := v.(type) {
+	case []any:
+		for _, element := range v {
+			dropCursors(element)
+		}
+	case map[string]any:
+		delete(v, "endCursor")
+		for _, member := range v {
+			dropCursors(member)
+		}
+	}
+}
+
+// post sends a GraphQL request. Errors in the answer are an error.
+func post(ctx context.Context, asker *http.Client, url string, body []byte) ([]byte, http.Header, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return nil, nil, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	res, err := asker.Do(req)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	if err == nil && (res.StatusCode != http.StatusOK || !strings.HasPrefix(string(answer), `{"data":`) || bytes.Contains(answer, []byte(`"errors":`))) {
+		err = fmt.Errorf("%s: %.300s", res.Status, answer)
+	}
+	return answer, res.Header, err
+}
+
+// percentile returns the smallest of the sorted times that so many of a hundred
+// do not exceed.
+func percentile(times []time.Duration, of float64) time.Duration {
+	return times[max(0, int(math.Ceil(of/100*float64(len(times))))-1)]
+}
+
+func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

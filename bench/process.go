@@ -1,0 +1,145 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/driftgraph/driftgraph/bench/probe"
+)
+
+// token is what the gateway and the variants call the sandbox with.
+const token = "bench"
+
+// probed is a file that is compiled into the gateway for the benchmark alone:
+// it opens the probe, which does nothing unless the environment asks for it.
+const probed = `package main
+
+import "github.com/driftgraph/driftgraph/bench/probe"
+
+func init() { probe.Serve() }
+`
+
+// build compiles the gateway of this module into dir.
+func build(ctx context.Context, dir string) (binary string, err error) {
+	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
+	if err != nil {
+		return "", fmt.Errorf("go list: %w", err)
+	}
+	file, overlay := filepath.Join(dir, "probed.go"), filepath.Join(dir, "overlay.json")
+	replace, err := json.Marshal(map[string]any{"Replace": map[string]string{
+		filepath.Join(strings.TrimSpace(string(root)), "probed.go"): file,
+	}})
+	if err == nil {
+		err = errors.Join(os.WriteFile(file, []byte(probed), 0o600), os.WriteFile(overlay, replace, 0o600))
+	}
+	if err != nil {
+		return "", err
+	}
+	binary = filepath.Join(dir, "driftgraph")
+	cmd := exec.CommandContext(ctx, "go", "build", "-overlay", overlay, "-o", binary, "github.com/driftgraph/driftgraph")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return binary, nil
+}
+
+// A process answers the inbox query at url.
+type process struct {
+	url     string
+	probe   *probe.Client
+	command *exec.Cmd
+}
+
+// address is how a process says on its output where it listens.
+var address = regexp.MustCompile(`http://\S+/graphql`)
+
+// start runs a program and returns once it says where it listens. Of our own
+// environment it is given the PATH alone, so that no setting slips in.
+func start(ctx context.Context, dir, program string, env ...string) (*process, error) {
+	socket, err := os.CreateTemp(dir, "probe-*")
+	if err != nil {
+		return nil, err
+	}
+	socket.Close()
+	if err := os.Remove(socket.Name()); err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, program)
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "LISTEN_ADDR=127.0.0.1:0", "LOG_LEVEL=warn", probe.Socket + "=" + socket.Name()}, env...)
+	cmd.Stderr = os.Stderr
+	found, err := await(cmd, address)
+	if err != nil {
+		return nil, err
+	}
+	return &process{url: found, probe: probe.Dial(socket.Name()), command: cmd}, nil
+}
+
+// await starts cmd and returns the first match in what it prints.
+func await(cmd *exec.Cmd, pattern *regexp.Regexp) (string, error) {
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return "", err
+	}
+	if err := cmd.Start(); err != nil {
+		return "", err
+	}
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		if found := pattern.FindString(lines.Text()); found != "" {
+			go func() { _, _ = io.Copy(io.Discard, out) }()
+			return found, nil
+		}
+	}
+	_ = cmd.Process.Kill()
+	return "", fmt.Errorf("%s did not start: %w", filepath.Base(cmd.Path), cmd.Wait())
+}
+
+// stop asks the process to end, and waits until it has.
+func (p *process) stop() {
+	p.probe.Close()
+	_ = p.command.Process.Signal(syscall.SIGTERM)
+	_ = p.command.Wait()
+}
+
+// startRedis runs a Redis that keeps nothing on disk, and returns its URL.
+func startRedis(ctx context.Context, program, dir string) (url string, stop func(), err error) {
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, err
+	}
+	_, port, _ := net.SplitHostPort(free.Addr().String())
+	free.Close()
+	cmd := exec.CommandContext(ctx, program, "--bind", "127.0.0.1", "--port", port, "--dir", dir, "--save", "")
+	if _, err := await(cmd, regexp.MustCompile("Ready to accept connections")); err != nil {
+		return "", nil, err
+	}
+	return "redis://127.0.0.1:" + port, func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		_ = cmd.Wait()
+	}, nil
+}
+
+// keeping is the environment of a gateway that keeps every kind of record for
+// so long.
+func keeping(ttl time.Duration) []string {
+	var env []string
+	for _, kind := range []string{
+		"CONTACT", "USER", "CONVERSATION", "CONVERSATION_LIST", "CONVERSATION_STATS", "CONVERSATION_REPORT", "MESSAGE",
+		"ACCOUNT", "TEAM", "PLAYBOOK", "MEETING", "CONTACT_ATTRIBUTE", "VIEWER",
+	} {
+		env = append(env, "CACHE_TTL_"+kind+"="+ttl.String())
+	}
+	return env
+}
