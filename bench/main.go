@@ -227,7 +227,8 @@ func enrol(ctx context.Context, dir, binary, url, redis string, query []byte) ([
 		{name: handWritten, start: own(handWritten), turn: 3},
 		// What is kept for no more than a nanosecond is never found again.
 		{name: cold, start: gateway(time.Nanosecond, token), hop: true, turn: 3},
-		{name: warm, start: gateway(time.Hour, token), hop: true, wake: true, turn: 20},
+		// The inbox has a contact that does not exist, which is not kept longer than half a minute.
+		{name: warm, start: gateway(time.Hour, token), hop: true, limit: 15 * time.Second, turn: 20},
 		{name: naive, start: own(naive), hop: true, turn: 1},
 		{name: withLoaders, start: own(withLoaders), hop: true, turn: 1},
 	}

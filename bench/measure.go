@@ -50,17 +50,18 @@ type Result struct {
 type entrant struct {
 	name  string
 	start func(context.Context) (*process, error)
-	fresh bool // whether each query is the first of a new process
-	hop   bool // whether the way from the asker belongs to its time
-	wake  bool // whether it is asked once more before each turn, since what does not exist is not kept for long
-	turn  int  // queries in each turn: more for those that are quick
+	fresh bool          // whether each query is the first of a new process
+	hop   bool          // whether the way from the asker belongs to its time
+	limit time.Duration // after which a new process takes the place of the old one; 0 for never
+	turn  int           // queries in each turn: more for those that are quick
 
 	process *process
-	answer  []byte // its first one; all others are the same
+	since   time.Time // when it was warm
+	answer  []byte    // its first one; all others are the same
 	times   []time.Duration
 	calls   int
-	used    probe.Usage
-	asked   int // queries that used it
+	before  probe.Usage // by the process until it was warm
+	used    probe.Usage // by all its processes since
 }
 
 // A race is run over one sandbox.
@@ -114,11 +115,10 @@ func (r *race) run(ctx context.Context, entrants []*entrant, turns int) ([]Resul
 	}
 	for range turns {
 		for _, e := range entrants {
-			if e.wake {
-				if _, err := r.ask(ctx, e); err != nil {
+			if e.limit > 0 && time.Since(e.since) > e.limit {
+				if err := r.replace(ctx, e); err != nil {
 					return nil, fmt.Errorf("%s: %w", e.name, err)
 				}
-				e.asked++
 			}
 		}
 		for i := range longest {
@@ -159,15 +159,30 @@ func (r *race) enter(ctx context.Context, e *entrant) (err error) {
 			return err
 		}
 	}
-	before, err := e.process.probe.Usage(ctx)
-	e.used = probe.Usage{}.Minus(before) // until finish adds what it is by then
-	e.asked = 0
+	e.since = time.Now()
+	e.before, err = e.process.probe.Usage(ctx)
 	return err
+}
+
+// account adds what the entrant's process has used since it was warm.
+func (e *entrant) account(ctx context.Context) error {
+	now, err := e.process.probe.Usage(ctx)
+	e.used = e.used.Plus(now.Minus(e.before))
+	return err
+}
+
+// replace starts another process in the place of an entrant's.
+func (r *race) replace(ctx context.Context, e *entrant) error {
+	if err := e.account(ctx); err != nil {
+		return err
+	}
+	e.process.stop()
+	e.process = nil
+	return r.enter(ctx, e)
 }
 
 // sample measures one query.
 func (r *race) sample(ctx context.Context, e *entrant) (err error) {
-	var before probe.Usage
 	if e.fresh {
 		if e.process != nil {
 			e.process.stop()
@@ -175,7 +190,7 @@ func (r *race) sample(ctx context.Context, e *entrant) (err error) {
 		if e.process, err = e.start(ctx); err != nil {
 			return err
 		}
-		if before, err = e.process.probe.Usage(ctx); err != nil {
+		if e.before, err = e.process.probe.Usage(ctx); err != nil {
 			return err
 		}
 	}
@@ -184,15 +199,10 @@ func (r *race) sample(ctx context.Context, e *entrant) (err error) {
 	if err != nil {
 		return err
 	}
-	e.asked++
 	e.calls += len(r.drift.Calls())
 	e.times = append(e.times, took)
 	if e.fresh {
-		after, err := e.process.probe.Usage(ctx)
-		if err != nil {
-			return err
-		}
-		e.used = e.used.Plus(after.Minus(before))
+		return e.account(ctx)
 	}
 	return nil
 }
@@ -200,13 +210,10 @@ func (r *race) sample(ctx context.Context, e *entrant) (err error) {
 // finish sums an entrant up, and lets all clients ask it at once.
 func (r *race) finish(ctx context.Context, e *entrant) (Result, error) {
 	if !e.fresh {
-		now, err := e.process.probe.Usage(ctx)
-		if err != nil {
+		if err := e.account(ctx); err != nil {
 			return Result{}, err
 		}
-		e.used = now.Plus(e.used)
 	}
-	asked := float64(e.asked)
 	rps, err := r.crowd(ctx, e)
 	if err != nil {
 		return Result{}, err
@@ -216,16 +223,17 @@ func (r *race) finish(ctx context.Context, e *entrant) (Result, error) {
 		return Result{}, err
 	}
 	slices.Sort(e.times)
+	n := float64(len(e.times))
 	return Result{
 		Variant: e.name,
 		Samples: len(e.times),
-		Calls:   float64(e.calls) / float64(len(e.times)),
+		Calls:   float64(e.calls) / n,
 		P50:     millis(percentile(e.times, 50)),
 		P99:     millis(percentile(e.times, 99)),
 		RPS:     rps,
-		CPU:     millis(e.used.CPU) / asked,
-		Mallocs: float64(e.used.Mallocs) / asked,
-		Bytes:   float64(e.used.Bytes) / asked,
+		CPU:     millis(e.used.CPU) / n,
+		Mallocs: float64(e.used.Mallocs) / n,
+		Bytes:   float64(e.used.Bytes) / n,
 		RSS:     float64(after.RSS),
 	}, nil
 }
