@@ -8,8 +8,8 @@ import (
 
 // Measures of the plot, in pixels.
 const (
-	plotWidth  = 820
-	plotLeft   = 216 // where the bars begin
+	plotWidth  = 840
+	plotLeft   = 232 // where the bars begin
 	plotRight  = 84  // beyond the longest bar, for its label
 	barHeight  = 14
 	barStep    = 18 // from a bar of a variant to its next

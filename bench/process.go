@@ -113,6 +113,9 @@ func (p *process) stop() {
 	_ = p.command.Wait()
 }
 
+// patience keeps a busy machine from failing a Redis that works.
+const patience = "?dial_timeout=1m&read_timeout=1m&write_timeout=1m&pool_timeout=1m"
+
 // startRedis runs a Redis that keeps nothing on disk, and returns its URL.
 func startRedis(ctx context.Context, program, dir string) (url string, stop func(), err error) {
 	free, err := net.Listen("tcp", "127.0.0.1:0")
@@ -125,7 +128,7 @@ func startRedis(ctx context.Context, program, dir string) (url string, stop func
 	if _, err := await(cmd, regexp.MustCompile("Ready to accept connections")); err != nil {
 		return "", nil, err
 	}
-	return "redis://127.0.0.1:" + port, func() {
+	return "redis://127.0.0.1:" + port + patience, func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		_ = cmd.Wait()
 	}, nil
