@@ -120,13 +120,15 @@ func (r *Report) bars() []bar {
 	for _, latency := range r.latencies() {
 		hand, ours, kept := r.of(handWritten, latency), r.of(cold, latency), r.of(warm, latency)
 		at := fmt.Sprintf(" at %g ms", latency)
-		bars = append(bars,
-			bar{"cold: the calls of the hand-written client" + at, fmt.Sprintf("%.4g", ours.Calls), ours.Calls <= hand.Calls},
-			bar{
+		bars = append(bars, bar{"cold: the calls of the hand-written client" + at, fmt.Sprintf("%.4g", ours.Calls), ours.Calls <= hand.Calls})
+		if latency > 0 {
+			bars = append(bars, bar{
 				"cold: p50 at most 10 % or 3 ms over the hand-written client" + at,
 				fmt.Sprintf("%+.1f ms, %+.1f %%", ours.P50-hand.P50, 100*(ours.P50/hand.P50-1)),
 				ours.P50 <= max(1.1*hand.P50, hand.P50+3),
-			},
+			})
+		}
+		bars = append(bars,
 			bar{"cold: CPU at most 1.25 × the hand-written client" + at, fmt.Sprintf("%.2f ×", ours.CPU/hand.CPU), ours.CPU <= 1.25*hand.CPU},
 			bar{"warm: no calls" + at, fmt.Sprintf("%.4g", kept.Calls), kept.Calls == 0},
 		)
