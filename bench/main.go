@@ -139,11 +139,19 @@ func measure(ctx context.Context, o *options) (*Report, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	binary, err := build(ctx, dir)
+	root, err := moduleRoot(ctx)
 	if err != nil {
 		return nil, err
 	}
-	query, err := inboxQuery(ctx)
+	binary, err := build(ctx, root, dir)
+	if err != nil {
+		return nil, err
+	}
+	text, err := os.ReadFile(filepath.Join(root, "testdata", "readme", "10-inbox.graphql"))
+	if err != nil {
+		return nil, err
+	}
+	query, err := request(string(text))
 	if err != nil {
 		return nil, err
 	}
@@ -167,49 +175,23 @@ func measure(ctx context.Context, o *options) (*Report, error) {
 		if i == 0 {
 			r.profile = o.profile
 		}
-		drift, url, stop, err := serveDrift(latency)
-		if err != nil {
-			return nil, err
-		}
-		defer stop()
-		r.drift = drift
-		entrants, err := enrol(ctx, dir, binary, url, redis, query)
-		if err != nil {
-			return nil, err
-		}
-		results, err := r.run(ctx, entrants, o.samples)
+		results, err := r.over(ctx, latency, o.samples, func(url string) ([]*entrant, error) { return enrol(dir, binary, url, redis, query) })
 		if err != nil {
 			return nil, fmt.Errorf("with %s: %w", latency, err)
 		}
-		for _, result := range results {
-			result.Latency = millis(latency)
-			report.Results = append(report.Results, result)
-		}
-		stop()
+		report.Results = append(report.Results, results...)
 	}
 	return report, report.compareURLs(ctx, dir, binary, query)
 }
 
-// inboxQuery returns the request for the README's inbox.
-func inboxQuery(ctx context.Context) ([]byte, error) {
-	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
-	if err != nil {
-		return nil, fmt.Errorf("go list: %w", err)
-	}
-	text, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(root)), "testdata", "readme", "10-inbox.graphql"))
-	if err != nil {
-		return nil, err
-	}
-	return request(string(text))
-}
-
+// request returns the body of a GraphQL request.
 func request(query string) ([]byte, error) {
 	return json.Marshal(map[string]string{"query": query})
 }
 
 // enrol returns the entrants of a race over the sandbox at url. If there is a
 // Redis, each query of the last entrant finds there what another process read.
-func enrol(ctx context.Context, dir, binary, url, redis string, query []byte) ([]*entrant, error) {
+func enrol(dir, binary, url, redis string, query []byte) ([]*entrant, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -306,7 +288,7 @@ func (r *Report) compareURLs(ctx context.Context, dir, binary string, query []by
 		return err
 	}
 	defer stop()
-	entrants, err := enrol(ctx, dir, binary, url, "", query)
+	entrants, err := enrol(dir, binary, url, "", query)
 	if err != nil {
 		return err
 	}

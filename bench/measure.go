@@ -91,6 +91,25 @@ func serveDrift(latency time.Duration) (s *sandbox.Sandbox, url string, stop fun
 	return s, "http://" + listener.Addr().String(), func() { server.Close() }, nil
 }
 
+// over runs the race over a sandbox of the given latency.
+func (r *race) over(ctx context.Context, latency time.Duration, turns int, enrol func(url string) ([]*entrant, error)) ([]Result, error) {
+	drift, url, stop, err := serveDrift(latency)
+	if err != nil {
+		return nil, err
+	}
+	defer stop()
+	r.drift = drift
+	entrants, err := enrol(url)
+	if err != nil {
+		return nil, err
+	}
+	results, err := r.run(ctx, entrants, turns)
+	for i := range results {
+		results[i].Latency = millis(latency)
+	}
+	return results, err
+}
+
 // run returns what each of the entrants cost, in so many turns.
 func (r *race) run(ctx context.Context, entrants []*entrant, turns int) ([]Result, error) {
 	t := http.DefaultTransport.(*http.Transport).Clone()

@@ -32,15 +32,20 @@ import "github.com/driftgraph/driftgraph/bench/probe"
 func init() { probe.Serve() }
 `
 
-// build compiles the gateway of this module into dir.
-func build(ctx context.Context, dir string) (binary string, err error) {
+// moduleRoot returns the folder of this module.
+func moduleRoot(ctx context.Context) (string, error) {
 	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
 	if err != nil {
 		return "", fmt.Errorf("go list: %w", err)
 	}
+	return strings.TrimSpace(string(root)), nil
+}
+
+// build compiles the gateway of the module at root into dir.
+func build(ctx context.Context, root, dir string) (binary string, err error) {
 	file, overlay := filepath.Join(dir, "probed.go"), filepath.Join(dir, "overlay.json")
 	replace, err := json.Marshal(map[string]any{"Replace": map[string]string{
-		filepath.Join(strings.TrimSpace(string(root)), "probed.go"): file,
+		filepath.Join(root, "probed.go"): file,
 	}})
 	if err == nil {
 		err = errors.Join(os.WriteFile(file, []byte(probed), 0o600), os.WriteFile(overlay, replace, 0o600))
