@@ -13,7 +13,11 @@ import (
 )
 
 // node reads an object by its global id.
-func node(ctx context.Context, n relay.NodeID) (graph.Node, error) {
+func node(ctx context.Context, id string) (graph.Node, error) {
+	n, err := relay.ParseNodeID(id)
+	if err != nil {
+		return nil, err
+	}
 	l := loaders.For(ctx)
 	switch n.Type {
 	case relay.Contact:
@@ -40,9 +44,9 @@ func node(ctx context.Context, n relay.NodeID) (graph.Node, error) {
 	return nil, nil
 }
 
-// nodes reads objects by their global ids. One that fails is null, with an
-// error at its place.
-func nodes(ctx context.Context, ids []relay.NodeID) []graph.Node {
+// nodes reads objects by their global ids. One that fails, or whose id is none,
+// is null, with an error at its place.
+func nodes(ctx context.Context, ids []string) []graph.Node {
 	list := make([]graph.Node, len(ids))
 	var reads sync.WaitGroup
 	for i, id := range ids {

@@ -14,25 +14,14 @@ import (
 )
 
 func (r *queryResolver) Node(ctx context.Context, id string) (graph.Node, error) {
-	n, err := relay.ParseNodeID(id)
-	if err != nil {
-		return nil, err
-	}
-	return node(ctx, n)
+	return node(ctx, id)
 }
 
 func (r *queryResolver) Nodes(ctx context.Context, ids []string) ([]graph.Node, error) {
 	if len(ids) > relay.MaxPage {
 		return nil, relay.BadInput("ids has %d; it takes at most %d", len(ids), relay.MaxPage)
 	}
-	parsed := make([]relay.NodeID, len(ids))
-	for i, id := range ids {
-		var err error
-		if parsed[i], err = relay.ParseNodeID(id); err != nil {
-			return nil, err
-		}
-	}
-	return nodes(ctx, parsed), nil
+	return nodes(ctx, ids), nil
 }
 
 func (r *queryResolver) Viewer(ctx context.Context) (*graph.Viewer, error) {
