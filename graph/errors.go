@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"github.com/driftgraph/driftgraph/drift"
@@ -66,12 +67,18 @@ func (p *Presenter) Present(ctx context.Context, err error) *gqlerror.Error {
 	var internal *gqlerror.Error
 	switch {
 	case errors.As(err, &input):
-		return p.tell(told, CodeBadUserInput, input.Error())
+		return p.tell(told, CodeBadUserInput, argument(ctx, told)+input.Error())
 	case errors.As(err, &budget):
-		p.tell(told, CodeRESTBudgetExceeded, budget.Error())
+		told = p.tell(told, CodeRESTBudgetExceeded, budget.Error())
 		told.Extensions["limit"] = budget.Most
 		return told
 	case told.Extensions["code"] != nil: // gqlgen's own
+		if graphql.GetFieldContext(ctx) == nil {
+			nameVariable(told)
+		}
+		if strings.HasPrefix(told.Message, "operation ") && strings.HasSuffix(told.Message, " not found") {
+			told.Message = "operationName names no operation of the document; of several it must name one"
+		}
 		if !p.Suggestions {
 			told.Message, _, _ = strings.Cut(told.Message, " Did you mean")
 		}
@@ -82,7 +89,7 @@ func (p *Presenter) Present(ctx context.Context, err error) *gqlerror.Error {
 	}
 	for _, u := range upstream {
 		if errors.Is(err, u.kind) {
-			p.tell(told, u.code, u.message)
+			told = p.tell(told, u.code, u.message)
 			var failure *drift.Error
 			if errors.As(err, &failure) && failure.RetryAfter > 0 {
 				told.Extensions["retryAfterMs"] = failure.RetryAfter.Round(time.Millisecond).Milliseconds()
@@ -97,15 +104,39 @@ func (p *Presenter) Present(ctx context.Context, err error) *gqlerror.Error {
 		return p.tell(told, CodeInternalServerError, internal.Message)
 	}
 	id := rand.Text()
-	p.tell(told, CodeInternalServerError, "internal error")
+	told = p.tell(told, CodeInternalServerError, "internal error")
 	told.Extensions["errorId"] = id
 	p.Log.ErrorContext(ctx, "internal error", "errorId", id, "path", told.Path.String(), "error", err)
 	return told
 }
 
+// argument names the argument that an error is about, if gqlgen says so: it
+// puts the name at the end of the path, where only what is answered belongs.
+func argument(ctx context.Context, told *gqlerror.Error) string {
+	field := graphql.GetPath(ctx)
+	if len(told.Path) <= len(field) {
+		return ""
+	}
+	rest := told.Path[len(field):]
+	told.Path = field
+	if f := graphql.GetFieldContext(ctx); f != nil && f.Field.Position != nil && told.Locations == nil {
+		told.Locations = []gqlerror.Location{{Line: f.Field.Position.Line, Column: f.Field.Position.Column}}
+	}
+	return rest.String() + ": "
+}
+
+// nameVariable moves the variable that an error is about from its path, where
+// gqlparser puts it, to its message.
+func nameVariable(told *gqlerror.Error) {
+	if len(told.Path) < 2 || told.Path[0] != ast.PathName("variable") {
+		return
+	}
+	told.Message = "variable $" + told.Path[1:].String() + ": " + told.Message
+	told.Path = nil
+}
+
+// tell returns an error that stands where told does. It leaves told alone, which
+// may be the very error whose cause is yet to be logged.
 func (p *Presenter) tell(told *gqlerror.Error, code, message string) *gqlerror.Error {
-	told.Err = nil
-	told.Message = message
-	told.Extensions = map[string]any{"code": code}
-	return told
+	return &gqlerror.Error{Message: message, Path: told.Path, Locations: told.Locations, Extensions: map[string]any{"code": code}}
 }
