@@ -290,12 +290,12 @@ func (e *estimate) conversations(from group, f *field, w *ConversationWalk) {
 	e.meet(f, relay.Conversation, below(from, f, exactly(w.first)), row)
 }
 
-// threads follows a field to the conversations of contacts.
-func (e *estimate) threads(from group, f *field, w relay.Window) {
-	if w.First == 0 {
+// threads follows a field to the first so many conversations of contacts.
+func (e *estimate) threads(from group, f *field, first int) {
+	if first == 0 {
 		return
 	}
-	g := below(from, f, upTo(w.First, assumedConversationsOfContact))
+	g := below(from, f, upTo(first, assumedConversationsOfContact))
 	e.read(from, "report "+g.name, from.pagesOf(reportContacts))
 	s := f.children[relay.Conversation]
 	e.meet(f, relay.Conversation, g, summary)

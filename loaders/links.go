@@ -56,7 +56,7 @@ var links = map[string]*link{
 		}
 	}},
 	"Query.contactsByEmail": {needs: identity, many: true, follow: root(func(p *planner, f *field) {
-		w, err := relay.ParseWindow(f.args.integer("first"), f.args.text("after"))
+		w, err := relay.ParseWindow(ByEmail, f.args.integer("first"), f.args.text("after"))
 		email := f.args.id("email")
 		if err != nil || w.First == 0 || CheckEmail(email) != nil {
 			return
@@ -65,7 +65,7 @@ var links = map[string]*link{
 			met(p, f, relay.Contact, relay.Slice(found, (*drift.Contact).Ref, w))
 		})
 	}), cost: func(e *estimate, from group, f *field) {
-		w, err := relay.ParseWindow(f.args.integer("first"), f.args.text("after"))
+		w, err := relay.ParseWindow(ByEmail, f.args.integer("first"), f.args.text("after"))
 		if err != nil || w.First == 0 || CheckEmail(f.args.id("email")) != nil {
 			return
 		}
@@ -100,7 +100,7 @@ var links = map[string]*link{
 		p.accountOf(f, c)
 	}), cost: accountsBelow},
 	"Contact.conversations": {needs: identity, many: true, follow: from(func(p *planner, c *drift.Contact, f *field) {
-		w, err := relay.ParseWindow(f.args.integer("first"), f.args.text("after"))
+		w, err := relay.ParseWindow(ThreadsOf(c.ID), f.args.integer("first"), f.args.text("after"))
 		if err != nil || w.First == 0 {
 			return
 		}
@@ -112,8 +112,8 @@ var links = map[string]*link{
 			})
 		})
 	}), cost: func(e *estimate, from group, f *field) {
-		if w, err := relay.ParseWindow(f.args.integer("first"), f.args.text("after")); err == nil {
-			e.threads(from, f, w)
+		if n, err := relay.Size("first", f.args.integer("first")); err == nil { // whose cursor it is is not known yet
+			e.threads(from, f, n)
 		}
 	}},
 
@@ -127,20 +127,15 @@ var links = map[string]*link{
 		}
 	}},
 	"Query.users": {needs: identity, many: true, list: users, all: true, follow: root(func(p *planner, f *field) {
-		w, err := relay.ParseWindow(f.args.integer("first"), f.args.text("after"))
+		filter, w, err := usersOf(f)
 		if err != nil || w.First == 0 {
 			return
-		}
-		filter := UserFilter{
-			Availability: drift.UserAvailability(f.args.id("availability")),
-			Role:         drift.UserRole(strings.ToLower(f.args.id("role"))),
-			Bot:          f.args.boolean("isBot"),
 		}
 		await(p, f, nothing, p.UserList, All{}, func(d *UserDirectory) {
 			met(p, f, relay.User, relay.Slice(d.Select(filter), (*drift.User).Ref, w))
 		})
 	}), cost: func(e *estimate, from group, f *field) {
-		if w, err := relay.ParseWindow(f.args.integer("first"), f.args.text("after")); err == nil && w.First > 0 {
+		if _, w, err := usersOf(f); err == nil && w.First > 0 {
 			e.list(from, users)
 			e.whole(f, relay.User, below(from, f, exactly(w.First)))
 		}
@@ -154,7 +149,7 @@ var links = map[string]*link{
 		e.whole(f, relay.Team, below(from, f, number{assumedTeams, unbounded}))
 	}},
 	"User.ownedAccounts": {needs: identity, many: true, list: accounts, follow: from(func(p *planner, u *drift.User, f *field) {
-		w, err := relay.ParseWindow(f.args.integer("first"), f.args.text("after"))
+		w, err := relay.ParseWindow(OwnedBy(u.ID), f.args.integer("first"), f.args.text("after"))
 		if err != nil || w.First == 0 {
 			return
 		}
@@ -162,9 +157,9 @@ var links = map[string]*link{
 			met(p, f, relay.Account, relay.Slice(d.Select(nil, u.ID), (*drift.Account).Ref, w))
 		})
 	}), cost: func(e *estimate, from group, f *field) {
-		if w, err := relay.ParseWindow(f.args.integer("first"), f.args.text("after")); err == nil && w.First > 0 {
+		if n, err := relay.Size("first", f.args.integer("first")); err == nil && n > 0 { // whose cursor it is is not known yet
 			e.list(from, accounts)
-			e.whole(f, relay.Account, below(from, f, exactly(w.First)))
+			e.whole(f, relay.Account, below(from, f, exactly(n)))
 		}
 	}},
 	"User.meetings": {needs: identity, many: true, follow: from(func(p *planner, u *drift.User, f *field) {
@@ -291,7 +286,7 @@ var links = map[string]*link{
 		})
 	}), cost: accountsBelow},
 	"Query.accounts": {needs: identity, many: true, list: accounts, when: filtered, follow: root(func(p *planner, f *field) {
-		w, err := relay.ParseWindow(f.args.integer("first"), f.args.text("after"))
+		owner, w, err := accountsOf(f)
 		if err != nil || w.First == 0 {
 			return
 		}
@@ -301,15 +296,11 @@ var links = map[string]*link{
 			})
 			return
 		}
-		owner, err := OwnerID(f.args.text("ownerId"))
-		if err != nil {
-			return
-		}
 		await(p, f, nothing, p.AccountDirectory, All{}, func(d *AccountDirectory) {
 			met(p, f, relay.Account, relay.Slice(d.Select(f.args.boolean("targeted"), owner), (*drift.Account).Ref, w))
 		})
 	}), cost: func(e *estimate, from group, f *field) {
-		w, err := relay.ParseWindow(f.args.integer("first"), f.args.text("after"))
+		_, w, err := accountsOf(f)
 		if err != nil || w.First == 0 {
 			return
 		}
@@ -390,7 +381,30 @@ func reportOf(f *field) (Report, error) {
 	return parseReport(input)
 }
 
-// messagesOf returns the walk of a field that leads to messages.
+// usersOf returns what a field asks of the list of users.
+func usersOf(f *field) (UserFilter, relay.Window, error) {
+	filter := UserFilter{
+		Availability: drift.UserAvailability(f.args.id("availability")),
+		Role:         drift.UserRole(strings.ToLower(f.args.id("role"))),
+		Bot:          f.args.boolean("isBot"),
+	}
+	w, err := UserWindow(filter, f.args.integer("first"), f.args.text("after"))
+	return filter, w, err
+}
+
+// accountsOf returns what a field asks of the list of accounts: those of which
+// owner, 0 for any, and the part.
+func accountsOf(f *field) (drift.ID, relay.Window, error) {
+	owner, err := OwnerID(f.args.text("ownerId"))
+	if err != nil {
+		return 0, relay.Window{}, err
+	}
+	w, err := AccountWindow(f.args.boolean("targeted"), owner, f.args.integer("first"), f.args.text("after"))
+	return owner, w, err
+}
+
+// messagesOf returns the walk of a field that leads to messages, of a
+// conversation that is not known yet if it is 0.
 func messagesOf(conversation drift.ID, f *field) (*MessageWalk, error) {
 	return Messages(conversation, MessageArgs{
 		First: f.args.integer("first"), After: f.args.text("after"),

@@ -6,6 +6,7 @@ package loaders
 import (
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -222,6 +223,37 @@ func CheckExternalIDs(ids []string) error {
 		return relay.BadInput("externalIds has an empty one; it takes ids as your own system gave them")
 	}
 	return nil
+}
+
+// ByEmail names the list of contacts with an e-mail address for its cursors.
+// The address is no part of it, so that none stands in a cursor.
+const ByEmail = "e"
+
+// ThreadsOf names the list of a contact's conversations for its cursors.
+func ThreadsOf(contact drift.ID) string { return "t/" + contact.String() }
+
+// OwnedBy names the list of a user's accounts for its cursors.
+func OwnedBy(user drift.ID) string { return "o/" + user.String() }
+
+// UserWindow reads the arguments of Query.users.
+func UserWindow(f UserFilter, first *int, after *string) (relay.Window, error) {
+	bot := ""
+	if f.Bot != nil {
+		bot = strconv.FormatBool(*f.Bot)
+	}
+	return relay.ParseWindow(strings.ToLower(strings.Join([]string{"u", string(f.Availability), string(f.Role), bot}, "/")), first, after)
+}
+
+// AccountWindow reads the arguments of Query.accounts; owner is 0 for any.
+func AccountWindow(targeted *bool, owner drift.ID, first *int, after *string) (relay.Window, error) {
+	conditions := ""
+	if targeted != nil {
+		conditions = strconv.FormatBool(*targeted)
+	}
+	if owner != 0 {
+		conditions += "/" + owner.String()
+	}
+	return relay.ParseWindow("a/"+conditions, first, after)
 }
 
 // A UserFilter selects users; its zero value selects all.

@@ -140,7 +140,8 @@ type MessagePage struct {
 }
 
 // messageCursor is the kind of cursor of the messages of a conversation. Its
-// parts are the marker of the page, the message's number on it, and its id.
+// parts are the conversation, the marker of the page, the message's number on
+// it, and its id.
 const messageCursor = "m"
 
 // A MessageWalk reads the messages of a conversation. Drift pages from the
@@ -185,7 +186,8 @@ type MessageArgs struct {
 	Types         []drift.MessageType
 }
 
-// Messages returns a walk over the messages of a conversation.
+// Messages returns a walk over the messages of a conversation; of one that is
+// not known yet if it is 0, to see what the arguments ask for.
 func Messages(conversation drift.ID, args MessageArgs) (*MessageWalk, error) {
 	w := &MessageWalk{page: MessagePage{Conversation: conversation}, types: args.Types, first: -1}
 	var err error
@@ -199,13 +201,13 @@ func Messages(conversation drift.ID, args MessageArgs) (*MessageWalk, error) {
 			return nil, err
 		}
 		w.done = w.last == 0
-		w.cursor, err = parseMessagePlace("before", args.Before)
+		w.cursor, err = parseMessagePlace(conversation, "before", args.Before)
 	default:
 		if w.first, err = relay.Size("first", args.First); err != nil {
 			return nil, err
 		}
 		w.done = w.first == 0
-		w.cursor, err = parseMessagePlace("after", args.After)
+		w.cursor, err = parseMessagePlace(conversation, "after", args.After)
 	}
 	if err != nil {
 		return nil, err
@@ -223,20 +225,20 @@ func FindMessage(conversation, id drift.ID) *MessageWalk {
 	return &MessageWalk{page: MessagePage{Conversation: conversation}, only: id, first: 1}
 }
 
-func parseMessagePlace(argument string, text *string) (*messagePlace, error) {
+func parseMessagePlace(conversation drift.ID, argument string, text *string) (*messagePlace, error) {
 	if text == nil {
 		return nil, nil
 	}
-	c, err := relay.ParseCursor(argument, *text, messageCursor, 3)
+	c, err := relay.ParseCursor(argument, *text, messageCursor, 4)
 	if err != nil {
 		return nil, err
 	}
-	row, err := strconv.Atoi(c[2])
-	id, err2 := drift.ParseID(c[3])
-	if err != nil || err2 != nil || row < 0 {
+	row, err := strconv.Atoi(c[3])
+	id, err2 := drift.ParseID(c[4])
+	if err != nil || err2 != nil || row < 0 || conversation != 0 && c[1] != conversation.String() {
 		return nil, relay.BadCursor(argument)
 	}
-	return &messagePlace{marker: c[1], row: row, id: id}, nil
+	return &messagePlace{marker: c[2], row: row, id: id}, nil
 }
 
 // wants reports whether messages of a type are among those asked for.
@@ -273,7 +275,7 @@ func (w *MessageWalk) add(page *drift.MessagePage) {
 			w.more, w.done = true, true
 			return
 		}
-		place := relay.Cursor{messageCursor, w.page.Marker, strconv.Itoa(i), m.ID.String()}
+		place := relay.Cursor{messageCursor, w.page.Conversation.String(), w.page.Marker, strconv.Itoa(i), m.ID.String()}
 		w.edges = append(w.edges, relay.Edge[*drift.Message]{Node: m, Place: place})
 	}
 	if w.first >= 0 {
@@ -312,33 +314,34 @@ type AccountPage struct {
 
 // An AccountWalk reads the list of accounts, which pages by offset.
 type AccountWalk struct {
-	start, index, first int
-	edges               []relay.Edge[*drift.Account]
-	more, done          bool
+	window     relay.Window
+	index      int // of the first row of the page to read
+	edges      []relay.Edge[*drift.Account]
+	more, done bool
 }
 
 // Accounts returns a walk over all accounts.
 func Accounts(w relay.Window) *AccountWalk {
-	return &AccountWalk{start: w.Offset(), index: w.Offset(), first: w.First, done: w.First == 0}
+	return &AccountWalk{window: w, index: w.Offset(), done: w.First == 0}
 }
 
 func (w *AccountWalk) next() (AccountPage, bool) {
-	return AccountPage{Index: w.index, Size: min(w.first-len(w.edges), drift.MaxAccounts)}, !w.done
+	return AccountPage{Index: w.index, Size: min(w.window.First-len(w.edges), drift.MaxAccounts)}, !w.done
 }
 
 func (w *AccountWalk) add(page *drift.AccountPage) {
 	for i, a := range page.Accounts {
-		if len(w.edges) == w.first {
+		if len(w.edges) == w.window.First {
 			w.more, w.done = true, true
 			return
 		}
-		w.edges = append(w.edges, relay.Edge[*drift.Account]{Node: a, Place: relay.ListCursor(w.index+i, a.Ref())})
+		w.edges = append(w.edges, relay.Edge[*drift.Account]{Node: a, Place: w.window.Place(w.index+i, a.Ref())})
 	}
 	w.more = page.Next > w.index
-	w.done = !w.more || len(w.edges) == w.first
+	w.done = !w.more || len(w.edges) == w.window.First
 	w.index = page.Next
 }
 
 func (w *AccountWalk) connection() *relay.Connection[*drift.Account] {
-	return relay.NewConnection(w.edges, w.start > 0, w.more)
+	return relay.NewConnection(w.edges, w.window.After != nil, w.more)
 }

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"encoding/base64"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -110,25 +111,25 @@ func Size(argument string, n *int) (int, error) {
 
 // A Window says which part of a list in hand a client asks for.
 type Window struct {
+	List  string // the list, as its cursors name it
 	First int    // how many, from 0 to MaxPage
 	After Cursor // the entry before the first; nil for the front
 }
 
-// window is the kind of cursor of lists in hand.
-const window = "l"
-
-// ParseWindow reads the arguments first and after of a list in hand.
-func ParseWindow(first *int, after *string) (Window, error) {
+// ParseWindow reads the arguments first and after of a list in hand. The list is
+// named for its cursors, so that no other list takes them: two lists of which
+// one has entries that the other has not need two names.
+func ParseWindow(list string, first *int, after *string) (Window, error) {
 	n, err := Size("first", first)
 	if err != nil {
 		return Window{}, err
 	}
-	w := Window{First: n}
+	w := Window{List: list, First: n}
 	if after != nil {
-		if w.After, err = ParseCursor("after", *after, window, 2); err != nil {
+		if w.After, err = ParseCursor("after", *after, list, 2); err != nil {
 			return Window{}, err
 		}
-		if _, err := strconv.Atoi(w.After[1]); err != nil {
+		if place, err := strconv.Atoi(w.After[1]); err != nil || place < 0 {
 			return Window{}, BadCursor("after")
 		}
 	}
@@ -140,8 +141,7 @@ func ParseWindow(first *int, after *string) (Window, error) {
 func Slice[T any](list []T, id func(T) string, w Window) *Connection[T] {
 	start := 0
 	if w.After != nil {
-		place, _ := strconv.Atoi(w.After[1])
-		start = min(max(place+1, 0), len(list))
+		start = min(w.Offset(), len(list))
 		for i, v := range list {
 			if id(v) == w.After[2] {
 				start = i + 1
@@ -152,15 +152,15 @@ func Slice[T any](list []T, id func(T) string, w Window) *Connection[T] {
 	end := min(start+w.First, len(list))
 	edges := make([]Edge[T], 0, end-start)
 	for i := start; i < end; i++ {
-		edges = append(edges, Edge[T]{Node: list[i], Place: ListCursor(i, id(list[i]))})
+		edges = append(edges, Edge[T]{Node: list[i], Place: w.Place(i, id(list[i]))})
 	}
 	return NewConnection(edges, start > 0, end < len(list))
 }
 
-// ListCursor is the place of an entry in a list in hand, or in one that pages
-// by offset: how many come before it, and its id.
-func ListCursor(place int, id string) Cursor {
-	return Cursor{window, strconv.Itoa(place), id}
+// Place is that of an entry in a list in hand, or in one that pages by offset:
+// how many come before it, and its id.
+func (w Window) Place(before int, id string) Cursor {
+	return Cursor{w.List, strconv.Itoa(before), id}
 }
 
 // Offset returns how many entries of a list that pages by offset come before
@@ -170,5 +170,5 @@ func (w Window) Offset() int {
 		return 0
 	}
 	place, _ := strconv.Atoi(w.After[1])
-	return max(place+1, 0)
+	return min(place, math.MaxInt-1) + 1
 }

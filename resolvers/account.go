@@ -40,11 +40,11 @@ func (r *queryResolver) AccountByDomain(ctx context.Context, domain string) (*dr
 // Accounts pages through Drift's list. With a condition, which Drift cannot
 // select by, it cuts the page out of the account directory.
 func (r *queryResolver) Accounts(ctx context.Context, targeted *bool, ownerID *string, first *int, after *string) (*relay.Connection[*drift.Account], error) {
-	w, err := relay.ParseWindow(first, after)
+	owner, err := loaders.OwnerID(ownerID)
 	if err != nil {
 		return nil, err
 	}
-	owner, err := loaders.OwnerID(ownerID)
+	w, err := loaders.AccountWindow(targeted, owner, first, after)
 	if err != nil {
 		return nil, err
 	}

@@ -31,7 +31,7 @@ func (r *contactResolver) Account(ctx context.Context, obj *drift.Contact) (*dri
 // Conversations asks one report for all contacts of the operation. What a
 // report does not tell of a conversation costs a call for each.
 func (r *contactResolver) Conversations(ctx context.Context, obj *drift.Contact, first *int, after *string) (*relay.Connection[*drift.Conversation], error) {
-	w, err := relay.ParseWindow(first, after)
+	w, err := relay.ParseWindow(loaders.ThreadsOf(obj.ID), first, after)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func (r *queryResolver) Contact(ctx context.Context, id string) (*drift.Contact,
 }
 
 func (r *queryResolver) ContactsByEmail(ctx context.Context, email string, first *int, after *string) (*relay.Connection[*drift.Contact], error) {
-	w, err := relay.ParseWindow(first, after)
+	w, err := relay.ParseWindow(loaders.ByEmail, first, after)
 	if err != nil {
 		return nil, err
 	}

@@ -24,7 +24,14 @@ func (r *queryResolver) User(ctx context.Context, id string) (*drift.User, error
 
 // Users cuts the page out of the list of all users, which Drift has in one call.
 func (r *queryResolver) Users(ctx context.Context, availability *drift.UserAvailability, role *drift.UserRole, isBot *bool, first *int, after *string) (*relay.Connection[*drift.User], error) {
-	w, err := relay.ParseWindow(first, after)
+	filter := loaders.UserFilter{Bot: isBot}
+	if availability != nil {
+		filter.Availability = *availability
+	}
+	if role != nil {
+		filter.Role = *role
+	}
+	w, err := loaders.UserWindow(filter, first, after)
 	if err != nil {
 		return nil, err
 	}
@@ -34,13 +41,6 @@ func (r *queryResolver) Users(ctx context.Context, availability *drift.UserAvail
 	directory, err := loaders.For(ctx).UserList.Load(loaders.All{})
 	if err != nil {
 		return nil, err
-	}
-	filter := loaders.UserFilter{Bot: isBot}
-	if availability != nil {
-		filter.Availability = *availability
-	}
-	if role != nil {
-		filter.Role = *role
 	}
 	return relay.Slice(directory.Select(filter), (*drift.User).Ref, w), nil
 }
@@ -55,7 +55,7 @@ func (r *userResolver) Teams(ctx context.Context, obj *drift.User) ([]*drift.Tea
 
 // OwnedAccounts cuts the page out of the account directory.
 func (r *userResolver) OwnedAccounts(ctx context.Context, obj *drift.User, first *int, after *string) (*relay.Connection[*drift.Account], error) {
-	w, err := relay.ParseWindow(first, after)
+	w, err := relay.ParseWindow(loaders.OwnedBy(obj.ID), first, after)
 	if err != nil {
 		return nil, err
 	}
