@@ -96,12 +96,20 @@ type requestFault struct {
 	message string
 }
 
-// negotiate returns the media type of the answer, "" if none is accepted.
+// negotiate returns the media type of the answer, "" if none is accepted. Of
+// several ranges that a type fits the narrowest counts; of types that are
+// equally welcome the first that is named, and JSON if neither is.
 func negotiate(accept []string) string {
 	if len(accept) == 0 {
 		return mediaJSON
 	}
-	best, bestQuality := "", 0.0
+	type welcome struct {
+		quality float64
+		narrow  int // how narrow the range is that says so
+		place   int // of that range
+	}
+	var json, graphQL welcome
+	place := 0
 	for entry := range strings.SplitSeq(strings.Join(accept, ","), ",") {
 		media, options, err := mime.ParseMediaType(entry)
 		if err != nil {
@@ -110,24 +118,34 @@ func negotiate(accept []string) string {
 		if charset := options["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
 			continue
 		}
+		place++
 		quality := 1.0
 		if q, given := options["q"]; given {
 			if quality, err = strconv.ParseFloat(q, 64); err != nil {
 				continue
 			}
 		}
+		narrow := 3
 		switch media {
-		case "*/*", "application/*":
-			media = mediaJSON
-		case mediaJSON, mediaGraphQL:
-		default:
-			continue
+		case "*/*":
+			narrow = 1
+		case "application/*":
+			narrow = 2
 		}
-		if quality > bestQuality {
-			best, bestQuality = media, quality
+		if narrow > json.narrow && (narrow < 3 || media == mediaJSON) {
+			json = welcome{quality, narrow, place}
+		}
+		if narrow > graphQL.narrow && (narrow < 3 || media == mediaGraphQL) {
+			graphQL = welcome{quality, narrow, place}
 		}
 	}
-	return best
+	switch {
+	case json.quality <= 0 && graphQL.quality <= 0:
+		return ""
+	case graphQL.quality > json.quality, graphQL.quality == json.quality && graphQL.place < json.place:
+		return mediaGraphQL
+	}
+	return mediaJSON
 }
 
 // readURL reads a request from the query of its URL.
