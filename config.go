@@ -3,11 +3,14 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"os"
 	"strings"
 	"time"
+
+	"github.com/alecthomas/kong"
 
 	"github.com/driftgraph/driftgraph/drift"
 	"github.com/driftgraph/driftgraph/loaders"
@@ -21,6 +24,48 @@ type cli struct {
 	Sandbox sandboxConfig `cmd:"" help:"Serve the emulator of Drift's API alone, for integrations of your own."`
 	Schema  struct{}      `cmd:"" help:"Print the GraphQL schema."`
 	Version struct{}      `cmd:"" help:"Print the version."`
+}
+
+// parser returns what reads the command line and the environment.
+func (c *cli) parser(stdout, stderr io.Writer) (*kong.Kong, error) {
+	return kong.New(c,
+		kong.Name("driftgraph"),
+		kong.Description("One GraphQL graph over Drift's REST APIs. Each flag is also an environment variable: --redis-url is REDIS_URL."),
+		kong.DefaultEnvars(""),
+		kong.Writers(stdout, stderr),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Help(printHelp),
+		kong.PostBuild(func(k *kong.Kong) error {
+			for _, command := range k.Model.Children {
+				for _, flag := range command.Flags {
+					tellDefault(flag)
+				}
+			}
+			return nil
+		}),
+	)
+}
+
+// printHelp prints the help of a command, and without one that of all
+// commands and of serve, which is what runs then.
+func printHelp(options kong.HelpOptions, ctx *kong.Context) error {
+	if err := kong.DefaultHelpPrinter(options, ctx); err != nil || ctx.Selected() != nil {
+		return err
+	}
+	serve, err := kong.Trace(ctx.Kong, []string{"serve"})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(ctx.Stdout)
+	return kong.DefaultHelpPrinter(options, serve)
+}
+
+// tellDefault adds a flag's default to its help, where a placeholder stands in
+// for it otherwise.
+func tellDefault(flag *kong.Flag) {
+	if flag.HasDefault && flag.Default != "" && flag.PlaceHolder != "" && !flag.IsBool() {
+		flag.Help = strings.TrimSuffix(flag.Help, ".") + ". Default: " + flag.Default + "."
+	}
 }
 
 // A serveConfig is the configuration of the gateway.
@@ -37,7 +82,7 @@ type serveConfig struct {
 	DriftTimeout      time.Duration `group:"Drift" default:"10s" placeholder:"TIME" help:"How long one call to Drift may take."`
 
 	RedisURL     string   `group:"Cache" name:"redis-url" placeholder:"URL" help:"Redis to share the cache through: redis:// or rediss://; several hosts, separated by commas, are a cluster."`
-	CacheL1Bytes byteSize `group:"Cache" name:"cache-l1-bytes" default:"64MiB" placeholder:"SIZE" help:"Bound of the cache in this process, such as 64MiB."`
+	CacheL1Bytes byteSize `group:"Cache" name:"cache-l1-bytes" env:"CACHE_L1_BYTES" default:"64MiB" placeholder:"SIZE" help:"Bound of the cache in this process, such as 64MiB."`
 	CacheTTL     cacheTTL `embed:"" prefix:"cache-ttl-" group:"Cache"`
 
 	MaxBodyBytes     byteSize      `group:"Limits" default:"256KiB" placeholder:"SIZE" help:"Largest request body."`
@@ -51,7 +96,7 @@ type serveConfig struct {
 	Playground    bool `group:"Console" default:"true" negatable:"" help:"Serve the playground at /. Default: yes."`
 
 	Sandbox      *bool        `group:"Sandbox" negatable:"" help:"Use the embedded sandbox instead of Drift. Default: yes if there is no credential for Drift."`
-	SandboxKnobs sandboxKnobs `embed:"" prefix:"sandbox-" group:"Sandbox"`
+	SandboxKnobs sandboxKnobs `embed:"" prefix:"sandbox-" envprefix:"SANDBOX_" group:"Sandbox"`
 
 	Logging logging `embed:"" group:"Logs"`
 }
@@ -74,12 +119,21 @@ type sandboxSize struct {
 	MaxMessages   int `default:"150" env:"SANDBOX_MAX_MESSAGES" placeholder:"N" help:"Most messages in a conversation."`
 }
 
+// Validate refuses what cannot work, by name.
+func (c *sandboxConfig) Validate() error {
+	if err := checkAddress("SANDBOX_LISTEN_ADDR", c.ListenAddr); err != nil {
+		return err
+	}
+	_, err := c.Knobs.config()
+	return err
+}
+
 // sandboxKnobs are how a sandbox behaves.
 type sandboxKnobs struct {
-	Seed    uint64        `default:"1" placeholder:"N" help:"Picks the made-up organisation."`
-	Latency time.Duration `placeholder:"TIME" help:"How long each of its answers takes."`
-	Rate    float64       `placeholder:"N" help:"Calls a second it takes before it answers 429. Default: any number."`
-	Faults  string        `placeholder:"LIST" help:"What goes wrong, such as 'GET /contacts/{id}=500@0.1, /users/list=hang'."`
+	Seed    uint64        `env:"SEED" default:"1" placeholder:"N" help:"Picks the made-up organisation."`
+	Latency time.Duration `env:"LATENCY" placeholder:"TIME" help:"How long each of its answers takes."`
+	Rate    float64       `env:"RATE" placeholder:"N" help:"Calls a second it takes before it answers 429. Default: any number."`
+	Faults  string        `env:"FAULTS" placeholder:"LIST" help:"What goes wrong, such as 'GET /contacts/{id}=500@0.1, /users/list=hang'."`
 }
 
 func (k sandboxKnobs) config() (sandbox.Config, error) {
@@ -172,6 +226,8 @@ func (c *serveConfig) Validate() error {
 		return errors.New("DRIFT_CLIENT_ID, DRIFT_CLIENT_SECRET and DRIFT_REFRESH_TOKEN go together: set all three, or DRIFT_TOKEN")
 	case oauth == 3 && c.DriftToken != "":
 		return errors.New("DRIFT_TOKEN and DRIFT_CLIENT_ID are two credentials: set one")
+	case strings.ContainsFunc(c.DriftToken, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return errors.New("DRIFT_TOKEN holds blanks or signs that a token cannot have")
 	case c.DriftTokenStore != "" && oauth == 0:
 		return errors.New("DRIFT_TOKEN_STORE keeps refresh tokens: set it with DRIFT_CLIENT_ID, DRIFT_CLIENT_SECRET and DRIFT_REFRESH_TOKEN")
 	case c.DriftBaseURL != "" && !c.credential():
@@ -181,8 +237,8 @@ func (c *serveConfig) Validate() error {
 	case c.DriftConcurrency < 1 || c.DriftConcurrency > 1000:
 		return fmt.Errorf("DRIFT_CONCURRENCY is %d; it takes 1 to 1000", c.DriftConcurrency)
 	}
-	if _, _, err := net.SplitHostPort(c.ListenAddr); err != nil {
-		return fmt.Errorf("LISTEN_ADDR is %q; it takes HOST:PORT, such as 127.0.0.1:8080", c.ListenAddr)
+	if err := checkAddress("LISTEN_ADDR", c.ListenAddr); err != nil {
+		return err
 	}
 	if c.DriftBaseURL != "" {
 		u, err := url.Parse(c.DriftBaseURL)
@@ -216,6 +272,14 @@ func (c *serveConfig) Validate() error {
 	}
 	_, err := c.SandboxKnobs.config()
 	return err
+}
+
+// checkAddress refuses what is no address to listen on.
+func checkAddress(name, address string) error {
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		return fmt.Errorf("%s is %q; it takes HOST:PORT, such as 127.0.0.1:8080", name, address)
+	}
+	return nil
 }
 
 // credential reports whether there is one for Drift.

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -12,7 +13,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/alecthomas/kong"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/driftgraph/driftgraph/cache"
@@ -392,7 +392,7 @@ func TestOperationTimeout(t *testing.T) {
 // and nothing else, and finds the cause in the log by that id.
 func TestInternalErrors(t *testing.T) {
 	var c cli
-	parser, err := kong.New(&c)
+	parser, err := c.parser(io.Discard, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

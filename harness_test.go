@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/alecthomas/kong"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/driftgraph/driftgraph/cache"
@@ -74,7 +73,7 @@ func assemble(t *testing.T, p parts, args ...string) *gateway {
 	t.Cleanup(upstream.Close)
 
 	var c cli
-	parser, err := kong.New(&c)
+	parser, err := c.parser(io.Discard, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

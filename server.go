@@ -25,7 +25,6 @@ import (
 	"github.com/99designs/gqlgen/graphql/executor"
 	"github.com/99designs/gqlgen/graphql/handler/extension"
 	"github.com/99designs/gqlgen/graphql/handler/lru"
-	"github.com/alecthomas/kong"
 	"github.com/redis/go-redis/v9"
 	"github.com/vektah/gqlparser/v2/ast"
 
@@ -52,13 +51,7 @@ func main() {
 // one line that says what to change.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var c cli
-	parser, err := kong.New(&c,
-		kong.Name("driftgraph"),
-		kong.Description("One GraphQL graph over Drift's REST APIs. Each flag is also an environment variable: --redis-url is REDIS_URL."),
-		kong.DefaultEnvars(""),
-		kong.Writers(stdout, stderr),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-	)
+	parser, err := c.parser(stdout, stderr)
 	if err != nil {
 		return err
 	}

@@ -108,7 +108,7 @@ func negotiate(accept []string) string {
 		narrow  int // how narrow the range is that says so
 		place   int // of that range
 	}
-	var json, graphQL welcome
+	var asJSON, asGraphQL welcome
 	place := 0
 	for entry := range strings.SplitSeq(strings.Join(accept, ","), ",") {
 		media, options, err := mime.ParseMediaType(entry)
@@ -132,17 +132,17 @@ func negotiate(accept []string) string {
 		case "application/*":
 			narrow = 2
 		}
-		if narrow > json.narrow && (narrow < 3 || media == mediaJSON) {
-			json = welcome{quality, narrow, place}
+		if narrow > asJSON.narrow && (narrow < 3 || media == mediaJSON) {
+			asJSON = welcome{quality, narrow, place}
 		}
-		if narrow > graphQL.narrow && (narrow < 3 || media == mediaGraphQL) {
-			graphQL = welcome{quality, narrow, place}
+		if narrow > asGraphQL.narrow && (narrow < 3 || media == mediaGraphQL) {
+			asGraphQL = welcome{quality, narrow, place}
 		}
 	}
 	switch {
-	case json.quality <= 0 && graphQL.quality <= 0:
+	case asJSON.quality <= 0 && asGraphQL.quality <= 0:
 		return ""
-	case graphQL.quality > json.quality, graphQL.quality == json.quality && graphQL.place < json.place:
+	case asGraphQL.quality > asJSON.quality, asGraphQL.quality == asJSON.quality && asGraphQL.place < asJSON.place:
 		return mediaGraphQL
 	}
 	return mediaJSON
