@@ -56,6 +56,9 @@ func ParseNodeID(id string) (NodeID, error) {
 	var err error
 	switch typ {
 	case Account:
+		if strings.HasPrefix(rest, Account+":") {
+			return NodeID{}, BadInput("id %s is not that of an %s", quote(id), typ)
+		}
 		n.Account, err = AccountID(rest)
 	case Message:
 		conversation, message, _ := strings.Cut(rest, ":")
