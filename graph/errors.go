@@ -113,13 +113,13 @@ func (p *Presenter) Present(ctx context.Context, err error) *gqlerror.Error {
 // argument names the argument that an error is about, if gqlgen says so: it
 // puts the name at the end of the path, where only what is answered belongs.
 func argument(ctx context.Context, told *gqlerror.Error) string {
-	field := graphql.GetPath(ctx)
-	if len(told.Path) <= len(field) {
+	field, f := graphql.GetPath(ctx), graphql.GetFieldContext(ctx)
+	if f == nil || len(told.Path) <= len(field) {
 		return ""
 	}
 	rest := told.Path[len(field):]
 	told.Path = field
-	if f := graphql.GetFieldContext(ctx); f != nil && f.Field.Position != nil && told.Locations == nil {
+	if f.Field.Position != nil && told.Locations == nil {
 		told.Locations = []gqlerror.Location{{Line: f.Field.Position.Line, Column: f.Field.Position.Column}}
 	}
 	return rest.String() + ": "

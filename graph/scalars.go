@@ -38,9 +38,16 @@ func UnmarshalDriftID(v any) (drift.ID, error) {
 // dateTime is RFC 3339 in UTC with milliseconds.
 const dateTime = "2006-01-02T15:04:05.000Z"
 
-// MarshalDateTime writes an instant. An absent one is null.
+// The instants that RFC 3339 can write: those of the years 0 to 9999.
+var (
+	earliest = drift.MillisOf(time.Date(0, time.January, 1, 0, 0, 0, 0, time.UTC))
+	latest   = drift.MillisOf(time.Date(10000, time.January, 1, 0, 0, 0, 0, time.UTC)) - 1
+)
+
+// MarshalDateTime writes an instant. An absent one is null, and so is one that
+// no client could read.
 func MarshalDateTime(m drift.Millis) graphql.Marshaler {
-	if m == 0 {
+	if m == 0 || m < earliest || m > latest {
 		return graphql.Null
 	}
 	return graphql.WriterFunc(func(w io.Writer) {
