@@ -63,7 +63,8 @@ func TestRequestErrors(t *testing.T) {
 		"too deep": {`{ conversations { nodes { ` + deep + ` id ` + strings.Repeat("}", 3*6+3), nil, graph.CodeQueryTooComplex, "at most 16"},
 		"too deep in a fragment": {`{ conversations { nodes { ...A } } } fragment A on Conversation { ` + deep + ` id ` + strings.Repeat("}", 3*6+1),
 			nil, graph.CodeQueryTooComplex, "at most 16"},
-		"too many aliases": {"{" + aliases(31) + "}", nil, graph.CodeQueryTooComplex, "at most 30"},
+		"too deep an introspection": {`{ __schema { types { ` + strings.Repeat("fields { type { ", 3) + "name" + strings.Repeat(" } }", 3) + ` } } }`, nil, graph.CodeValidationFailed, "introspection depth"},
+		"too many aliases":          {"{" + aliases(31) + "}", nil, graph.CodeQueryTooComplex, "at most 30"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
