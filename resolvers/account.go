@@ -49,7 +49,7 @@ func (r *queryResolver) Accounts(ctx context.Context, targeted *bool, ownerID *s
 		return nil, err
 	}
 	l := loaders.For(ctx)
-	if !l.InDirectory() {
+	if targeted == nil && owner == 0 && !l.InDirectory() {
 		return loaders.Read(l.AccountPages, loaders.Accounts(w))
 	}
 	directory, err := l.AccountDirectory.Load(loaders.All{})
