@@ -210,7 +210,7 @@ func TestRESTBudget(t *testing.T) {
 // expected is stopped at the limit, and answers what it has.
 func TestRESTCap(t *testing.T) {
 	long := sandbox.Config{MaxMessages: 300}
-	g := newGateway(t, long, "--max-rest-calls=5")
+	g := newGateway(t, long, "--max-rest-calls=5", "--drift-concurrency=1")
 	r := g.askPlan(t, "summary", fmt.Sprintf(`{ conversations(first: 2) { nodes { id } }
 		conversation(id: "%d") { id messages(last: 2) { nodes { id } } } }`, g.drift.Fixtures().LongConversationID), nil)
 	if n := g.calls(); n != 5 || r.Extensions.REST.Calls != 5 {

@@ -52,6 +52,9 @@ func (r *queryResolver) Accounts(ctx context.Context, targeted *bool, ownerID *s
 	if targeted == nil && owner == 0 && !l.InDirectory() {
 		return loaders.Read(l.AccountPages, loaders.Accounts(w))
 	}
+	if w.First == 0 {
+		return relay.NewConnection[*drift.Account](nil, w.After != nil, false), nil
+	}
 	directory, err := l.AccountDirectory.Load(loaders.All{})
 	if err != nil {
 		return nil, err
