@@ -411,15 +411,24 @@ func TestInternalErrors(t *testing.T) {
 	broken := loaders.NewSource(store, nil, drift.StaticToken(testToken)) // without a client: each call panics
 	server := httptest.NewServer(newHandler(&c.Serve, broken, log, new(atomic.Bool)))
 	t.Cleanup(server.Close)
-	r := (&gateway{url: server.URL}).ask(t, `{ conversationStats { open } viewer { caller } }`)
-	r.mustComplain(t, complaint{graph.CodeInternalServerError, "conversationStats", "internal error"})
+	for _, field := range []string{"contact(id: 5) { name }", `contactsByExternalId(externalIds: ["a"]) { name }`, "conversationStats { open }"} {
+		r := (&gateway{url: server.URL}).ask(t, "{ "+field+" viewer { caller } }")
+		mustBeInternal(t, r, regexp.MustCompile(`^\w+`).FindString(field), book.String())
+	}
+}
+
+// mustBeInternal holds that the field alone failed, with nothing but an id that
+// the log has with the cause.
+func mustBeInternal(t *testing.T, r *reply, field, log string) {
+	t.Helper()
+	r.mustComplain(t, complaint{graph.CodeInternalServerError, field, "internal error"})
 	e := r.Errors[0]
 	if e.Message != "internal error" || len(e.Extensions) != 2 {
 		t.Errorf("the error tells more than an id: %+v", e)
 	}
 	id, _ := e.Extensions["errorId"].(string)
 	found := false
-	for line := range strings.Lines(book.String()) {
+	for line := range strings.Lines(log) {
 		var entry map[string]any
 		if err := json.Unmarshal([]byte(line), &entry); err != nil {
 			t.Fatal(err)
@@ -427,7 +436,7 @@ func TestInternalErrors(t *testing.T) {
 		found = found || entry["errorId"] == id && strings.Contains(fmt.Sprint(entry["error"]), "panic")
 	}
 	if id == "" || !found {
-		t.Errorf("errorId %q is not in the log with the cause: %s", id, book)
+		t.Errorf("errorId %q is not in the log with the cause: %s", id, log)
 	}
 	if at(r.data(t), "viewer.caller") != "anonymous" {
 		t.Errorf("the neighbour was not answered: %s", r.Text)

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -268,7 +269,11 @@ func each[K comparable, V any](get func(context.Context, K) (V, error)) cache.Fe
 		var calls sync.WaitGroup
 		for _, key := range keys {
 			calls.Go(func() {
-				v, err := get(traced(ctx, key), key)
+				var v V
+				err := safely(func() (err error) {
+					v, err = get(traced(ctx, key), key)
+					return err
+				})
 				if errors.Is(err, drift.ErrNotFound) {
 					var none V
 					v, err = none, nil
@@ -279,6 +284,17 @@ func each[K comparable, V any](get func(context.Context, K) (V, error)) cache.Fe
 		calls.Wait()
 		return nil
 	}
+}
+
+// safely calls fn and makes an error of its panic, which would end the process
+// in a goroutine that nothing else guards.
+func safely(fn func() error) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("panic: %v\n%s", cause, debug.Stack())
+		}
+	}()
+	return fn()
 }
 
 // one fetches the record that there is only one of.
@@ -296,7 +312,7 @@ func inChunks[K comparable, V any](ctx context.Context, keys []K, most int, answ
 	var calls sync.WaitGroup
 	for chunk := range slices.Chunk(keys, most) {
 		calls.Go(func() {
-			if err := call(traced(ctx, chunk...), chunk); err != nil {
+			if err := safely(func() error { return call(traced(ctx, chunk...), chunk) }); err != nil {
 				for _, key := range chunk {
 					var none V
 					answer(key, none, err)
