@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -49,7 +50,9 @@ type Call struct {
 //
 // It sends its token to the host of the base URL only, and follows no redirect.
 // It does not retry, but for one case: a call whose token was not accepted is
-// sent again once if a new token is to be had.
+// sent again once if a new token is to be had. So a write that may have reached
+// Drift is never sent twice: it fails by an [ErrOutcomeUnknown] if Drift neither
+// answered well nor refused it.
 type Client struct {
 	base      string // without a slash at its end
 	auth      Auth
@@ -115,15 +118,20 @@ func baseURL(s string) (string, error) {
 type call struct {
 	method string                 // blank for GET
 	route  string                 // such as /contacts/{id}
-	id     string                 // that stands for {id} in the route
+	id     string                 // that stands for {id} in the route, or that the answer must have
 	query  url.Values             // may be nil
 	body   func(token string) any // returns what is sent as JSON; nil if nothing is
 	keys   int                    // see [Call]
+	reads  bool                   // it changes nothing although it is no GET, so it may be sent again
 }
+
+// writes reports whether the call may change something, or send a mail.
+func (cl call) writes() bool { return cl.method != http.MethodGet && !cl.reads }
 
 // An answer is what Drift sent with a status in the 200s.
 type answer struct {
 	id     string // of the call
+	status int
 	header http.Header
 	body   []byte // lent: a reader copies what it keeps
 }
@@ -203,6 +211,10 @@ func (c *Client) roundTrip(ctx context.Context, cl call, token string, read func
 	failed := &Error{Method: cl.method, Route: cl.route}
 	limited, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
+	var sent atomic.Bool // stays false for a read
+	if cl.writes() {
+		limited = watch(limited, &sent)
+	}
 	req, err := c.request(limited, cl, token)
 	if err != nil {
 		failed.Err = err
@@ -216,6 +228,7 @@ func (c *Client) roundTrip(ctx context.Context, cl call, token string, read func
 		done.Status = resp.StatusCode
 		done.Bytes = body.Len()
 	}
+	failed.OutcomeUnknown = sent.Load() && !refused(failed.Status)
 	switch {
 	case resp != nil && !succeeded(resp.StatusCode):
 		failed.RetryAfter = retryAfter(resp.Header)
@@ -225,7 +238,7 @@ func (c *Client) roundTrip(ctx context.Context, cl call, token string, read func
 		failed.Err = err
 		return failed
 	}
-	if err := read(answer{cl.id, resp.Header, body.Bytes()}); err != nil {
+	if err := read(answer{cl.id, resp.StatusCode, resp.Header, body.Bytes()}); err != nil {
 		failed.Err = fmt.Errorf("%w: %w", ErrInvalid, explain(err))
 		return failed
 	}
@@ -258,7 +271,7 @@ func (c *Client) request(ctx context.Context, cl call, token string) (*http.Requ
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	if cl.method == http.MethodPost {
+	if cl.reads {
 		// Sends nothing, but says that this POST is a read: if the connection
 		// turns out to be closed, it may go out on another.
 		req.Header["Idempotency-Key"] = nil

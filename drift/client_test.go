@@ -197,7 +197,7 @@ func TestProblems(t *testing.T) {
 		want       drift.Error
 	}{
 		{"documented", `{"error":{"type":"not_found","message":"no such thing"}}`, drift.Error{Type: "not_found", Message: "no such thing"}},
-		{"older", `{"errors":[{"type":"a","message":"b","param":"limit"},{"type":"c"}],"data":null}`, drift.Error{Type: "a", Message: "b", Param: "limit"}},
+		{"older", `{"errors":[{"type":"a","message":"b","param":"limit"},{"type":"c"}],"data":null}`, drift.Error{Type: "a", Message: "b", Param: "limit", Others: []drift.Problem{{Type: "c"}}}},
 		{"code in type", `{"error":{"type":"CONTACT-6","message":"x"}}`, drift.Error{Type: "CONTACT-6", Code: "CONTACT-6", Message: "x"}},
 		{"code in code", `{"error":{"type":"conflict","code":"CONTACT-11"}}`, drift.Error{Type: "conflict", Code: "CONTACT-11"}},
 		{"code in message", `{"error":{"message":"[CONTACT-9] bad tag"}}`, drift.Error{Code: "CONTACT-9", Message: "[CONTACT-9] bad tag"}},

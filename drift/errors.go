@@ -27,10 +27,17 @@ var (
 	ErrInvalid      = errors.New("answer cannot be read") // not JSON, cut, too large, of another shape, or a redirect
 )
 
+// ErrOutcomeUnknown says that a write was sent and may have taken effect, though
+// it failed: its answer was lost, could not be read or is a fault of the server.
+// It comes beside the kind of the failure or the error of the context, and never
+// with a read, a refusal or a call that was not sent. Whoever would send the
+// write again must first look whether it has been carried out.
+var ErrOutcomeUnknown = errors.New("it may have taken effect")
+
 // An Error is a call to Drift that failed.
 //
 // Its text holds nothing that Drift said, no query, no id and no token, so it
-// may be logged. Message and Param may not.
+// may be logged. Message, Param and Others may not.
 type Error struct {
 	Method     string        // of the request
 	Route      string        // of the request, such as /contacts/{id}
@@ -39,8 +46,20 @@ type Error struct {
 	Code       string        // CONTACT- and a number, on contacts; blank if there is none
 	Message    string        // what Drift said; may be blank, may name people
 	Param      string        // the parameter that Drift complains of; blank if it did not say
+	Others     []Problem     // what else Drift complained of in the same answer; nil if nothing
 	RetryAfter time.Duration // how long Drift asks us to wait; 0 if it did not say
 	Err        error         // why there is no answer, or none that can be read; nil if Drift refused
+
+	OutcomeUnknown bool // see [ErrOutcomeUnknown]
+}
+
+// A Problem is one thing of several that Drift complained of. Its fields are
+// those of an [Error], and may not be logged either.
+type Problem struct {
+	Type    string
+	Code    string
+	Message string
+	Param   string
 }
 
 // Error returns the text of e for a log.
@@ -58,11 +77,17 @@ func (e *Error) Error() string {
 	if e.Code != "" {
 		fmt.Fprintf(&b, " (%s)", e.Code)
 	}
+	if e.OutcomeUnknown {
+		fmt.Fprintf(&b, "; %v", ErrOutcomeUnknown)
+	}
 	return b.String()
 }
 
-// Is reports whether e is a failure of the given kind, such as [ErrNotFound].
-func (e *Error) Is(kind error) bool { return e.Err == nil && kind == kindOf(e.Status) }
+// Is reports whether e is a failure of the given kind, such as [ErrNotFound], or
+// one that leaves a write as [ErrOutcomeUnknown] says.
+func (e *Error) Is(kind error) bool {
+	return kind == ErrOutcomeUnknown && e.OutcomeUnknown || e.Err == nil && kind == kindOf(e.Status)
+}
 
 // Unwrap returns e.Err, which wraps the kind of failure where the status does
 // not tell it.
@@ -79,7 +104,7 @@ func kindOf(status int) error {
 		return ErrForbidden
 	case status == http.StatusTooManyRequests:
 		return ErrRateLimited
-	case 400 <= status && status < 500:
+	case refused(status):
 		return ErrRefused
 	case status >= 500:
 		return ErrUnavailable
@@ -100,12 +125,19 @@ func errKeys(method, route string, n, limit int) error {
 // contactCode is how Drift numbers its refusals on contacts.
 var contactCode = regexp.MustCompile(`\bCONTACT-\d{1,6}\b`)
 
-// A problem is what Drift says of a failure.
-type problem struct {
+// problemJSON is a problem on the wire.
+type problemJSON struct {
 	Type    text `json:"type"`
 	Code    text `json:"code"`
 	Message text `json:"message"`
 	Param   text `json:"param"`
+}
+
+// problem returns p with its code, wherever it stands: that is not documented.
+func (p problemJSON) problem() Problem {
+	find := func(t text) string { return contactCode.FindString(string(t)) }
+	code := cmp.Or(find(p.Type), find(p.Code), find(p.Message))
+	return Problem{string(p.Type), code, string(p.Message), string(p.Param)}
 }
 
 // readProblem sets what the body of a refusal says: {"error": {…}}, or the older
@@ -114,20 +146,26 @@ type problem struct {
 // https://devdocs.drift.com/docs/data-and-errors
 func (e *Error) readProblem(body []byte) {
 	var said struct {
-		Error  loose[problem]   `json:"error"`
-		Errors loose[[]problem] `json:"errors"`
+		Error  loose[problemJSON]          `json:"error"`
+		Errors loose[[]loose[problemJSON]] `json:"errors"`
 	}
 	if json.Unmarshal(body, &said, lenient) != nil {
 		return
 	}
-	p := said.Error.V
-	if p == (problem{}) && len(said.Errors.V) > 0 {
-		p = said.Errors.V[0]
+	var problems []Problem
+	for _, p := range append([]loose[problemJSON]{said.Error}, said.Errors.V...) {
+		if p.V != (problemJSON{}) {
+			problems = append(problems, p.V.problem())
+		}
 	}
-	e.Type, e.Message, e.Param = string(p.Type), string(p.Message), string(p.Param)
-	// Where the code stands is not documented.
-	find := contactCode.FindString
-	e.Code = cmp.Or(find(string(p.Type)), find(string(p.Code)), find(string(p.Message)))
+	if len(problems) == 0 {
+		return
+	}
+	first := problems[0]
+	e.Type, e.Code, e.Message, e.Param = first.Type, first.Code, first.Message, first.Param
+	if len(problems) > 1 {
+		e.Others = problems[1:]
+	}
 }
 
 // maxRetryAfter is the longest wait that is believed.

@@ -63,6 +63,7 @@ func (c *Client) ConversationReport(ctx context.Context, q ReportQuery) (*Report
 	post := call{
 		method: http.MethodPost,
 		route:  "/reports/conversations",
+		reads:  true,
 		body:   func(string) any { return &q },
 	}
 	return fetch(ctx, c, post, func(a answer) (*Report, error) {

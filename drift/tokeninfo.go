@@ -71,6 +71,7 @@ func (c *Client) TokenInfo(ctx context.Context) (*TokenInfo, error) {
 	post := call{
 		method: http.MethodPost,
 		route:  "/app/token_info",
+		reads:  true,
 		body: func(token string) any {
 			return map[string]string{"access_token": token}
 		},

@@ -9,7 +9,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -71,6 +73,23 @@ func exchange(ctx context.Context, client *http.Client, req *http.Request, limit
 
 // succeeded reports whether a status is in the 200s.
 func succeeded(status int) bool { return 200 <= status && status < 300 }
+
+// refused reports whether a status is in the 400s: the call was not carried out,
+// for a reason that lies with it.
+func refused(status int) bool { return 400 <= status && status < 500 }
+
+// watch returns a context whose request sets sent from the moment when it has a
+// connection to go out on. Before, nothing of it can have arrived: a host that
+// is not known, a refused connection and a bad certificate come to nobody.
+//
+// The transport looks for another connection only if the one before took nothing
+// of a write, which is then as if it was never sent.
+func watch(ctx context.Context, sent *atomic.Bool) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn: func(string) { sent.Store(false) },
+		GotConn: func(httptrace.GotConnInfo) { sent.Store(true) },
+	})
+}
 
 // errNoReason stands for a failure of which nothing more is known that may be
 // told: its own text may quote what was received.
