@@ -57,12 +57,22 @@ func (p *CustomProperty) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 // GET /accounts/{id}
 // https://devdocs.drift.com/docs/retrieving-an-account
 func (c *Client) Account(ctx context.Context, id string) (*Account, error) {
-	const route = "/accounts/{id}"
-	switch id {
-	case "", ".", "..": // would lead to another path
-		return nil, &Error{Method: http.MethodGet, Route: route, Err: ErrNotFound}
+	if err := checkAccountID(http.MethodGet, id); err != nil {
+		return nil, err
 	}
-	return fetch(ctx, c, call{route: route, id: id, keys: 1}, one[Account])
+	return fetch(ctx, c, call{route: accountRoute, id: id, keys: 1}, one[Account])
+}
+
+// accountRoute is where a single account is.
+const accountRoute = "/accounts/{id}"
+
+// checkAccountID returns an error for an id that would lead to another path.
+func checkAccountID(method, id string) error {
+	switch id {
+	case "", ".", "..":
+		return &Error{Method: method, Route: accountRoute, Err: ErrNotFound}
+	}
+	return nil
 }
 
 // MaxAccounts is how many accounts a page holds at most.
@@ -115,4 +125,73 @@ func (c *Client) Accounts(ctx context.Context, index, size int) (*AccountPage, e
 		}
 		return page, nil
 	})
+}
+
+// A NewAccount is an account to be made.
+type NewAccount struct {
+	OwnerID          ID               `json:"ownerId"` // a user; required
+	Name             string           `json:"name,omitzero"`
+	Domain           string           `json:"domain,omitzero"` // of the company, which no other account may have
+	Targeted         bool             `json:"targeted,omitzero"`
+	CustomProperties []CustomProperty `json:"customProperties,omitzero"`
+}
+
+// CreateAccount makes an account. If there is one with the domain already, it
+// fails by an [ErrRefused].
+//
+// POST /accounts/create
+// https://devdocs.drift.com/docs/creating-an-account
+func (c *Client) CreateAccount(ctx context.Context, account NewAccount) (*Account, error) {
+	post := call{
+		method: http.MethodPost,
+		route:  "/accounts/create",
+		body:   func(string) any { return &account },
+	}
+	return fetch(ctx, c, post, written[Account])
+}
+
+// AccountChanges are what to change of an account.
+type AccountChanges struct {
+	OwnerID          ID                       `json:"ownerId"` // a user; required, also if the owner stays the same
+	Name             Change[string]           `json:"name,omitzero"`
+	Domain           Change[string]           `json:"domain,omitzero"`
+	Targeted         Change[bool]             `json:"targeted,omitzero"`
+	CustomProperties Change[[]CustomProperty] `json:"customProperties,omitzero"` // send all: whether Drift keeps those left out is not documented
+}
+
+// UpdateAccount changes the account of that id and returns it, or an
+// [ErrNotFound].
+//
+// PATCH /accounts/update
+// https://devdocs.drift.com/docs/updating-accounts
+func (c *Client) UpdateAccount(ctx context.Context, id string, changes AccountChanges) (*Account, error) {
+	patch := call{
+		method: http.MethodPatch,
+		route:  "/accounts/update",
+		id:     id,
+		body: func(string) any {
+			return &struct {
+				ID string `json:"accountId"`
+				AccountChanges
+			}{id, changes}
+		},
+		keys: 1,
+	}
+	if !changes.Domain.IsZero() {
+		// The id holds the domain. Whether it changes with it is not documented.
+		return fetch(ctx, c, patch, written[Account])
+	}
+	return fetch(ctx, c, patch, one[Account])
+}
+
+// DeleteAccount takes the account of that id off the list, or returns an
+// [ErrNotFound]. [Client.Account] goes on finding it.
+//
+// DELETE /accounts/{id}
+// https://devdocs.drift.com/docs/deleting-accounts
+func (c *Client) DeleteAccount(ctx context.Context, id string) error {
+	if err := checkAccountID(http.MethodDelete, id); err != nil {
+		return err
+	}
+	return c.do(ctx, call{method: http.MethodDelete, route: accountRoute, id: id, keys: 1}, acknowledged)
 }

@@ -233,3 +233,114 @@ func (c *Client) ContactAttributes(ctx context.Context) ([]*ContactAttribute, er
 		return found.Properties, nil
 	})
 }
+
+// A NewContact is a contact to be made.
+type NewContact struct {
+	Email      string         // required; no other contact may have it, unless ExternalID is given
+	ExternalID string         // the organisation's own id of the person, which no other contact may have; blank for none
+	Attributes jsontext.Value // an object of what else is known, Drift's and custom attributes, none of them null; nil for nothing
+}
+
+// MarshalJSONTo writes the contact as its attributes. An email or external id
+// among Attributes counts only if its own field is blank.
+func (n *NewContact) MarshalJSONTo(enc *jsontext.Encoder) error {
+	var more map[string]jsontext.Value
+	if len(n.Attributes) > 0 {
+		if err := json.Unmarshal(n.Attributes, &more); err != nil {
+			return err
+		}
+	}
+	attributes := make(map[string]any, len(more)+2)
+	for name, value := range more {
+		attributes[name] = value
+	}
+	if n.Email != "" {
+		attributes["email"] = n.Email
+	}
+	if n.ExternalID != "" {
+		delete(attributes, "external_id")
+		attributes["externalId"] = n.ExternalID
+	}
+	return json.MarshalEncode(enc, map[string]any{"attributes": attributes}, json.Deterministic(true))
+}
+
+// CreateContact makes a contact. If there is one already, it fails by an
+// [ErrRefused] with status 409 or the code CONTACT-6.
+//
+// POST /contacts
+// https://devdocs.drift.com/docs/creating-a-contact
+func (c *Client) CreateContact(ctx context.Context, contact NewContact) (*Contact, error) {
+	post := call{
+		method: http.MethodPost,
+		route:  "/contacts",
+		body:   func(string) any { return &contact },
+	}
+	return fetch(ctx, c, post, written[Contact])
+}
+
+// UpdateContact sets the attributes, an object, of the contact of that id, and
+// leaves those alone that are not in it. It returns the contact, or an
+// [ErrNotFound]. There is no documented way to take an attribute away; null is
+// sent, but Drift asks for values that are not null.
+//
+// PATCH /contacts/{id}
+// https://devdocs.drift.com/docs/updating-a-contact
+func (c *Client) UpdateContact(ctx context.Context, id ID, attributes jsontext.Value) (*Contact, error) {
+	patch := call{
+		method: http.MethodPatch,
+		route:  "/contacts/{id}",
+		id:     id.String(),
+		body:   attributesBody(attributes),
+		keys:   1,
+	}
+	return fetch(ctx, c, patch, one[Contact])
+}
+
+// UpdateContactByExternalID does what [Client.UpdateContact] does to the contact
+// that has the external id.
+//
+// PATCH /contacts/normalize?idType=external&id=
+// https://devdocs.drift.com/docs/updating-a-contact-via-non-drift-id
+func (c *Client) UpdateContactByExternalID(ctx context.Context, externalID string, attributes jsontext.Value) (*Contact, error) {
+	patch := call{
+		method: http.MethodPatch,
+		route:  "/contacts/normalize",
+		query:  url.Values{"idType": {"external"}, "id": {externalID}},
+		body:   attributesBody(attributes),
+		keys:   1,
+	}
+	return fetch(ctx, c, patch, written[Contact])
+}
+
+// attributesBody returns the body that sets attributes of a contact.
+func attributesBody(attributes jsontext.Value) func(string) any {
+	return func(string) any { return map[string]jsontext.Value{"attributes": attributes} }
+}
+
+// DeleteContact takes the contact of that id out of all lists, or returns an
+// [ErrNotFound]. [Client.Contact] may go on finding it.
+//
+// DELETE /contacts/{id}
+// https://devdocs.drift.com/docs/removing-a-contact
+func (c *Client) DeleteContact(ctx context.Context, id ID) error {
+	return c.do(ctx, call{method: http.MethodDelete, route: "/contacts/{id}", id: id.String(), keys: 1}, acknowledged)
+}
+
+// UnsubscribeEmails has Drift send no more marketing mails to the addresses.
+// Which of them have a contact it does not tell. It makes one call, and none if
+// there are no addresses.
+//
+// POST /emails/unsubscribe
+// https://devdocs.drift.com/docs/unsubscribe-contacts-from-emails
+func (c *Client) UnsubscribeEmails(ctx context.Context, emails []string) error {
+	if len(emails) == 0 {
+		return nil
+	}
+	post := call{
+		method: http.MethodPost,
+		route:  "/emails/unsubscribe",
+		body:   func(string) any { return emails },
+		keys:   len(emails),
+	}
+	return c.do(ctx, post, acknowledged)
+}

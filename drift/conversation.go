@@ -171,3 +171,42 @@ func (c *Client) ConversationStats(ctx context.Context) (*ConversationStats, err
 		return found.Count, nil
 	})
 }
+
+// A NewConversation is a conversation to be started with a contact.
+type NewConversation struct {
+	Email             string // of the contact, who is made if nobody has it; of several the first made is taken. Required
+	Body              string // of the first message; required
+	IntegrationSource string // what the conversation comes from, such as the name of an app; blank if that is not to be noted
+	AutoAssigneeID    ID     // the user to whom it is assigned; 0 leaves that to Drift
+}
+
+// MarshalJSONTo writes the conversation as Drift reads it.
+func (n *NewConversation) MarshalJSONTo(enc *jsontext.Encoder) error {
+	var wire struct {
+		Email   string `json:"email"`
+		Message struct {
+			Body       string `json:"body"`
+			Attributes struct {
+				IntegrationSource string `json:"integrationSource,omitzero"`
+				AutoAssigneeID    ID     `json:"autoAssigneeId,omitzero"`
+			} `json:"attributes,omitzero"`
+		} `json:"message"`
+	}
+	wire.Email, wire.Message.Body = n.Email, n.Body
+	wire.Message.Attributes.IntegrationSource = n.IntegrationSource
+	wire.Message.Attributes.AutoAssigneeID = n.AutoAssigneeID
+	return json.MarshalEncode(enc, &wire)
+}
+
+// StartConversation starts a conversation and returns it.
+//
+// POST /conversations/new
+// https://devdocs.drift.com/docs/creating-a-conversation
+func (c *Client) StartConversation(ctx context.Context, conversation NewConversation) (*Conversation, error) {
+	post := call{
+		method: http.MethodPost,
+		route:  "/conversations/new",
+		body:   func(string) any { return &conversation },
+	}
+	return fetch(ctx, c, post, written[Conversation])
+}

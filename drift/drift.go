@@ -1,5 +1,5 @@
 // Package drift is a client of Drift's REST API: one method for each endpoint
-// that it reads, and the records that they return as Go types.
+// that it uses, and the records that they take and return as Go types.
 //
 // What is odd in Drift's JSON ends here: its envelopes, its page links, ids that
 // come as numbers or strings, times in milliseconds, enums in either case. A

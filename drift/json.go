@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"strconv"
 	"strings"
 
@@ -34,6 +35,7 @@ var (
 	errNoRecord    = errors.New("a record is missing or has no id")
 	errOtherRecord = errors.New("the record is not the one that was asked for")
 	errNoData      = errors.New("no data")
+	errNotDone     = errors.New("it does not say that it is done")
 )
 
 // unwrap reads a value from the member data of the body, or from the whole
@@ -57,6 +59,21 @@ func one[T any, R interface {
 	*T
 	node
 }](a answer) (R, error) {
+	found, err := written[T, R](a)
+	if err != nil {
+		return nil, err
+	}
+	if _, id, _ := strings.Cut(found.Ref(), ":"); !strings.EqualFold(id, a.id) {
+		return nil, errOtherRecord
+	}
+	return found, nil
+}
+
+// written reads the record that a write made or changed.
+func written[T any, R interface {
+	*T
+	record
+}](a answer) (R, error) {
 	found, err := unwrap[T](a.body)
 	if err != nil {
 		return nil, err
@@ -64,10 +81,26 @@ func one[T any, R interface {
 	if !R(found).present() {
 		return nil, errNoRecord
 	}
-	if _, id, _ := strings.Cut(R(found).Ref(), ":"); !strings.EqualFold(id, a.id) {
-		return nil, errOtherRecord
-	}
 	return found, nil
+}
+
+// acknowledged reads the answer to a write that has no record to show, which is
+// {"result":"OK","ok":true}. It may be empty where the status says enough.
+func acknowledged(a answer) error {
+	if len(a.body) == 0 && (a.status == http.StatusAccepted || a.status == http.StatusNoContent) {
+		return nil
+	}
+	var said struct {
+		OK     *bool `json:"ok"`
+		Result text  `json:"result"`
+	}
+	if err := json.Unmarshal(a.body, &said, lenient); err != nil {
+		return err
+	}
+	if said.OK == nil && strings.EqualFold(string(said.Result), "OK") || said.OK != nil && *said.OK {
+		return nil
+	}
+	return errNotDone
 }
 
 // many reads a list of records: an array, in an envelope or bare.

@@ -2,10 +2,13 @@ package drift
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"mime"
+	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -234,4 +237,59 @@ func (c *Client) Transcript(ctx context.Context, conversation ID) (string, error
 		}
 		return strings.ToValidUTF8(string(a.body), "\uFFFD"), nil
 	})
+}
+
+// A NewMessage is a message to be sent.
+type NewMessage struct {
+	Type     MessageType `json:"type"` // blank for a chat; a private note is the other one that is documented
+	Body     string      `json:"body,omitzero"`
+	AuthorID ID          `json:"userId,omitzero"`  // the user who says it; 0 for the organisation's bot
+	Buttons  []Button    `json:"buttons,omitzero"` // that the contact may press; a chat with buttons is seen by the contact only
+}
+
+// SendMessage adds a message to a conversation and returns it, or an
+// [ErrNotFound] if there is no such conversation or author.
+//
+// POST /conversations/{id}/messages
+// https://devdocs.drift.com/docs/creating-a-message
+func (c *Client) SendMessage(ctx context.Context, conversation ID, message NewMessage) (*Message, error) {
+	message.Type = cmp.Or(message.Type, MessageChat)
+	post := call{
+		method: http.MethodPost,
+		route:  "/conversations/{id}/messages",
+		id:     conversation.String(),
+		body:   func(string) any { return &message },
+		keys:   1,
+	}
+	return fetch(ctx, c, post, func(a answer) (*Message, error) {
+		sent, err := sentMessage(a)
+		if err != nil {
+			return nil, err
+		}
+		if sent.ConversationID == 0 {
+			sent.ConversationID = conversation
+		}
+		if sent.ConversationID != conversation {
+			return nil, errOtherRecord
+		}
+		return sent, nil
+	})
+}
+
+// sentMessage reads the answer to a message. The documentation says that it is
+// the message, and shows a list of messages: of one that holds others too, ours
+// is the last made.
+func sentMessage(a answer) (*Message, error) {
+	list, err := unwrap[struct {
+		Messages rows[*Message] `json:"messages"`
+	}](a.body)
+	if err != nil {
+		return nil, err
+	}
+	if len(list.Messages) == 0 {
+		return written[Message](a)
+	}
+	return slices.MaxFunc(list.Messages, func(m, n *Message) int {
+		return cmp.Or(cmp.Compare(m.CreatedAt, n.CreatedAt), cmp.Compare(m.ID, n.ID))
+	}), nil
 }

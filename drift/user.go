@@ -132,3 +132,31 @@ func (c *Client) UsersByID(ctx context.Context, ids []ID) (map[ID]*User, error) 
 func (c *Client) Users(ctx context.Context) ([]*User, error) {
 	return fetch(ctx, c, call{route: "/users/list"}, many[User])
 }
+
+// UserChanges are what to change of a user.
+type UserChanges struct {
+	Name         Change[string]           `json:"name,omitzero"`
+	Alias        Change[string]           `json:"alias,omitzero"` // the name that contacts see
+	Email        Change[string]           `json:"email,omitzero"`
+	Phone        Change[string]           `json:"phone,omitzero"`
+	Locale       Change[string]           `json:"locale,omitzero"` // such as en-US
+	AvatarURL    Change[string]           `json:"avatarUrl,omitzero"`
+	Availability Change[UserAvailability] `json:"availability,omitzero"` // [Available] or [Offline]
+}
+
+// UpdateUser changes the user of that id and returns the user, or an
+// [ErrNotFound].
+//
+// PATCH /users/update?userId=
+// https://devdocs.drift.com/docs/updating-users
+func (c *Client) UpdateUser(ctx context.Context, id ID, changes UserChanges) (*User, error) {
+	patch := call{
+		method: http.MethodPatch,
+		route:  "/users/update",
+		id:     id.String(),
+		query:  url.Values{"userId": {id.String()}},
+		body:   func(string) any { return &changes },
+		keys:   1,
+	}
+	return fetch(ctx, c, patch, one[User])
+}

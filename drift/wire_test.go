@@ -3,6 +3,7 @@ package drift_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -22,17 +23,11 @@ import (
 // that a leak of it is seen.
 const token = "s3cr3t-t0k3n"
 
-// unread are the samples that no method returns: answers to writes, legacy and
-// SCIM routes, and what Drift sends to webhooks.
+// unread are the samples that no method returns: answers of legacy and SCIM
+// routes and of the route that ends the app, and what Drift sends to webhooks.
 var unread = []string{
-	"account.delete.json",
 	"app.uninstall.json",
-	"contact.delete.json",
 	"contact.tags.legacy.json",
-	"contacts.timeline.create.json",
-	"emails.unsubscribe.json",
-	"gdpr.delete.json",
-	"gdpr.retrieve.json",
 	"oauth2.token.json",              // read by TestOAuthAnswers
 	"oauth2.token.legacy-camel.json", // read by TestOAuthAnswers
 	"scim.user.get.json",
@@ -44,8 +39,9 @@ type sample struct {
 	file   string
 	status int    // of the answer; 0 for 200
 	query  string // that is to be sent: method, path and query
+	body   string // that is to be sent; blank for none and where it does not matter
 	ask    func(context.Context, *drift.Client) (any, error)
-	want   any // a value, or an error's kind; nil where another sample of the shape has it
+	want   any // a value, or an error's kind; nil if nothing is returned
 }
 
 func samples() []sample {
@@ -70,6 +66,11 @@ func samples() []sample {
 				Limit:    50,
 				Page:     page,
 			})
+		}
+	}
+	send := func(message drift.NewMessage) func(context.Context, *drift.Client) (any, error) {
+		return func(ctx context.Context, c *drift.Client) (any, error) {
+			return c.SendMessage(ctx, 4512203877, message)
 		}
 	}
 	transcript := func(ctx context.Context, c *drift.Client) (any, error) {
@@ -226,9 +227,62 @@ func samples() []sample {
 	return []sample{
 		{file: "contact.get.json", query: "GET /contacts/21840017345", ask: contact(21840017345), want: maya},
 		{file: "contact.get.enriched.json", ask: contact(21840017345), want: &enriched},
-		{file: "contact.create.json", ask: contact(21840020006), want: tomas},
-		{file: "contact.update.json", ask: contact(21840020006), want: &tomasLater},
-		{file: "contact.update-normalized.json", ask: contact(21840020006), want: &tomasLater},
+		{
+			file:  "contact.create.json",
+			query: "POST /contacts",
+			body:  `{"attributes":{"email":"tomas.ek@example.com","externalId":"crm-c0ffee","name":"Tomas Ek"}}`,
+			ask: func(ctx context.Context, c *drift.Client) (any, error) {
+				return c.CreateContact(ctx, drift.NewContact{
+					Email: "tomas.ek@example.com", ExternalID: "crm-c0ffee", Attributes: jsontext.Value(`{"name":"Tomas Ek"}`),
+				})
+			},
+			want: tomas,
+		},
+		{
+			file:  "contact.update.json",
+			query: "PATCH /contacts/21840020006",
+			body:  `{"attributes":{"phone":"555-010-8844","seats":9007199254740993,"plan_tier":null}}`,
+			ask: func(ctx context.Context, c *drift.Client) (any, error) {
+				return c.UpdateContact(ctx, 21840020006, jsontext.Value(`{"phone":"555-010-8844","seats":9007199254740993,"plan_tier":null}`))
+			},
+			want: &tomasLater,
+		},
+		{
+			file:  "contact.update-normalized.json",
+			query: "PATCH /contacts/normalize?id=crm%2Fc0+ffee&idType=external",
+			body:  `{"attributes":{}}`,
+			ask: func(ctx context.Context, c *drift.Client) (any, error) {
+				return c.UpdateContactByExternalID(ctx, "crm/c0 ffee", jsontext.Value(`{}`))
+			},
+			want: &tomasLater,
+		},
+		{
+			file:   "contact.delete.json",
+			status: 202,
+			query:  "DELETE /contacts/21840020006",
+			ask: func(ctx context.Context, c *drift.Client) (any, error) {
+				return nil, c.DeleteContact(ctx, 21840020006)
+			},
+		},
+		{
+			file:  "emails.unsubscribe.json",
+			query: "POST /emails/unsubscribe",
+			body:  `["maya.lind@example.com","tomas.ek@example.com"]`,
+			ask: func(ctx context.Context, c *drift.Client) (any, error) {
+				return nil, c.UnsubscribeEmails(ctx, []string{"maya.lind@example.com", "tomas.ek@example.com"})
+			},
+		},
+		{
+			file:  "contacts.timeline.create.json",
+			query: "POST /contacts/timeline",
+			body:  `{"contactId":21840017345,"event":"Invoice paid (Ledger Sync)","createdAt":1718794800000}`,
+			ask: func(ctx context.Context, c *drift.Client) (any, error) {
+				return c.CreateTimelineEvent(ctx, drift.NewTimelineEvent{
+					ContactID: 21840017345, Event: "Invoice paid (Ledger Sync)", CreatedAt: 1718794800000,
+				})
+			},
+			want: &drift.TimelineEvent{ContactID: 21840017345, Event: "invoice paid (ledger sync)", CreatedAt: 1718794800000},
+		},
 		{
 			file:  "contacts.by-email.json",
 			query: "GET /contacts?email=maya.lind%40example.com&limit=40",
@@ -273,8 +327,14 @@ func samples() []sample {
 			want:  iris,
 		},
 		{
-			file: "user.update.json",
-			ask:  func(ctx context.Context, c *drift.Client) (any, error) { return c.User(ctx, 412078) },
+			file:  "user.update.json",
+			query: "PATCH /users/update?userId=412078",
+			body:  `{"alias":null,"phone":"555-010-9090","availability":"AVAILABLE"}`,
+			ask: func(ctx context.Context, c *drift.Client) (any, error) {
+				return c.UpdateUser(ctx, 412078, drift.UserChanges{
+					Alias: drift.Set[string](nil), Phone: drift.Set(new("555-010-9090")), Availability: drift.Set(new(drift.Available)),
+				})
+			},
 			want: &jonasLater,
 		},
 		{
@@ -329,8 +389,14 @@ func samples() []sample {
 		{file: "conversation.get.json", query: "GET /conversations/4512203877", ask: conversation(4512203877), want: &full},
 		{file: "conversation.get.minimal.json", ask: conversation(4512203991), want: rowClosed},
 		{
-			file: "conversation.new.json",
-			ask:  conversation(4512204410),
+			file:  "conversation.new.json",
+			query: "POST /conversations/new",
+			body:  `{"email":"tomas.ek@example.com","message":{"body":"Hello","attributes":{"integrationSource":"Ledger Sync","autoAssigneeId":412077}}}`,
+			ask: func(ctx context.Context, c *drift.Client) (any, error) {
+				return c.StartConversation(ctx, drift.NewConversation{
+					Email: "tomas.ek@example.com", Body: "Hello", IntegrationSource: "Ledger Sync", AutoAssigneeID: 412077,
+				})
+			},
 			want: &drift.Conversation{
 				ID: 4512204410, ContactID: 21840020006, InboxID: 91022, Status: drift.ConversationOpen,
 				CreatedAt: 1718791200000, Participants: []drift.ID{412077},
@@ -376,6 +442,20 @@ func samples() []sample {
 			want:  &drift.MessagePage{Messages: []*drift.Message{rates}},
 		},
 		{file: "conversation.message.create.list-variant.json", ask: messages(""), want: &drift.MessagePage{Messages: []*drift.Message{created}}},
+		{file: "conversation.message.create.list-variant.json", ask: send(drift.NewMessage{Body: "x"}), want: created},
+		{
+			file:  "conversation.message.create.json",
+			query: "POST /conversations/4512203877/messages",
+			body:  `{"type":"chat","body":"<p>Here is the rate card.</p>","buttons":[{"label":"Book a call","value":"Book a call","type":"reply"}]}`,
+			ask:   send(drift.NewMessage{Body: "<p>Here is the rate card.</p>", Buttons: created.Buttons}),
+			want:  created,
+		},
+		{
+			file: "conversation.message.create.json",
+			body: `{"type":"private_note","body":"Call them.","userId":412077}`,
+			ask:  send(drift.NewMessage{Type: drift.MessagePrivateNote, Body: "Call them.", AuthorID: 412077}),
+			want: created,
+		},
 		{
 			file: "conversation.json_transcript.json",
 			ask:  messages(""),
@@ -412,8 +492,54 @@ func samples() []sample {
 		},
 		{file: "account.get.json", query: "GET /accounts/48213_northwind.example.com", ask: account(northwind.ID), want: northwind},
 		{file: "account.get.deleted.json", ask: account(harbor.ID), want: &harborGone},
-		{file: "account.create.json", ask: account(northwind.ID), want: northwind},
-		{file: "account.update.json", ask: account(northwind.ID), want: &northwindLater},
+		{
+			file:  "account.create.json",
+			query: "POST /accounts/create",
+			body: `{"ownerId":412077,"name":"Northwind Tools","domain":"northwind.example.com","targeted":true,"customProperties":[` +
+				`{"label":"Annual revenue","name":"annual_revenue","type":"NUMBER","value":1250000},{"label":"Segment","name":"segment","type":"STRING","value":"Mid-market"}]}`,
+			ask: func(ctx context.Context, c *drift.Client) (any, error) {
+				return c.CreateAccount(ctx, drift.NewAccount{
+					OwnerID: 412077, Name: *northwind.Name, Domain: *northwind.Domain, Targeted: true, CustomProperties: northwind.CustomProperties,
+				})
+			},
+			want: northwind,
+		},
+		{
+			file:  "account.update.json",
+			query: "PATCH /accounts/update",
+			body:  `{"accountId":"48213_northwind.example.com","ownerId":412077,"name":"Northwind Tools AB","targeted":false}`,
+			ask: func(ctx context.Context, c *drift.Client) (any, error) {
+				return c.UpdateAccount(ctx, northwind.ID, drift.AccountChanges{
+					OwnerID: 412077, Name: drift.Set(new("Northwind Tools AB")), Targeted: drift.Set(new(false)),
+				})
+			},
+			want: &northwindLater,
+		},
+		{
+			file:  "account.delete.json",
+			query: "DELETE /accounts/48213_northwind.example.com",
+			ask: func(ctx context.Context, c *drift.Client) (any, error) {
+				return nil, c.DeleteAccount(ctx, northwind.ID)
+			},
+		},
+		{
+			file:  "gdpr.retrieve.json",
+			query: "POST /gdpr/retrieve",
+			body:  `{"email":"maya.lind@example.com"}`,
+			ask: func(ctx context.Context, c *drift.Client) (any, error) {
+				return c.RequestDataRetrieval(ctx, "maya.lind@example.com")
+			},
+			want: &drift.DataRequest{Message: "Export queued; the result will be mailed to the requesting admin", SentToEmail: new("owner@example.com")},
+		},
+		{
+			file:  "gdpr.delete.json",
+			query: "POST /gdpr/delete",
+			body:  `{"email":"maya.lind@example.com"}`,
+			ask: func(ctx context.Context, c *drift.Client) (any, error) {
+				return c.RequestDataDeletion(ctx, "maya.lind@example.com")
+			},
+			want: &drift.DataRequest{Message: "Deletion queued"},
+		},
 		{
 			file:  "accounts.list.json",
 			query: "GET /accounts?index=0&size=65",
@@ -484,8 +610,13 @@ func TestSamples(t *testing.T) {
 	for _, tt := range samples() {
 		t.Run(tt.file, func(t *testing.T) {
 			var got *http.Request
+			var sent []byte
 			client := serve(t, func(w http.ResponseWriter, r *http.Request) {
 				got = r
+				var err error
+				if sent, err = io.ReadAll(r.Body); err != nil {
+					t.Error(err)
+				}
 				if tt.status != 0 {
 					w.WriteHeader(tt.status)
 				}
@@ -503,6 +634,12 @@ func TestSamples(t *testing.T) {
 			}
 			if asked := got.Method + " " + got.URL.RequestURI(); tt.query != "" && asked != tt.query {
 				t.Errorf("asked %s, want %s", asked, tt.query)
+			}
+			if tt.body != "" && string(sent) != tt.body {
+				t.Errorf("sent %s, want %s", sent, tt.body)
+			}
+			if tt.body == "" && got.Method == http.MethodDelete && len(sent) > 0 {
+				t.Errorf("sent %s, want no body", sent)
 			}
 			if got := got.Header.Get("Authorization"); got != "Bearer "+token {
 				t.Errorf("the call was made with the authorization %q", got)
