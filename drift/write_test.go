@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -172,6 +173,55 @@ func TestLostAnswers(t *testing.T) {
 				t.Errorf("%d requests came for %d calls", got, want)
 			}
 		})
+	}
+}
+
+// TestLostStreams checks the same over HTTP/2, where a connection carries many
+// calls and the answer of one can be lost alone.
+func TestLostStreams(t *testing.T) {
+	var asked atomic.Int32
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor != 2 {
+			t.Errorf("it came by %s", r.Proto)
+		}
+		asked.Add(1)
+		panic(http.ErrAbortHandler)
+	}))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	client := dial(t, server.URL, drift.Options{})
+	client.Trust(server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs)
+	for i, w := range writes() {
+		t.Run(w.name, func(t *testing.T) {
+			checkOutcome(t, w.call(t.Context(), client), drift.ErrUnavailable, true)
+			if got := int(asked.Load()); got != i+1 {
+				t.Errorf("%d requests came for %d writes", got, i+1)
+			}
+		})
+	}
+	_, err := client.User(t.Context(), 1)
+	checkOutcome(t, err, drift.ErrUnavailable, false)
+}
+
+// TestWatch checks that a request whose connection took nothing of it counts as
+// not sent until it has another. When a connection ends at that moment is not for
+// a test to choose.
+func TestWatch(t *testing.T) {
+	var sent atomic.Bool
+	trace := httptrace.ContextClientTrace(drift.Watch(t.Context(), &sent))
+	for i, step := range []struct {
+		next func()
+		want bool
+	}{
+		{func() { trace.GetConn("") }, false},
+		{func() { trace.GotConn(httptrace.GotConnInfo{Reused: true}) }, true},
+		{func() { trace.GetConn("") }, false},
+		{func() { trace.GotConn(httptrace.GotConnInfo{}) }, true},
+	} {
+		if step.next(); sent.Load() != step.want {
+			t.Errorf("after step %d it counts as sent: %v, want %v", i, sent.Load(), step.want)
+		}
 	}
 }
 
