@@ -15,7 +15,7 @@ func BenchmarkLoadL1(b *testing.B) {
 	for _, n := range []int{1, 50, 250} {
 		b.Run(strconv.Itoa(n), func(b *testing.B) {
 			k, keys := benchmark(b, n, cache.New(cache.Options{}))
-			k.Put("t", benchmarkRecords(keys))
+			k.Put(b.Context(), "t", benchmarkRecords(keys))
 			for b.Loop() {
 				k.Load(b.Context(), "t", keys, nil)
 			}
@@ -30,7 +30,7 @@ func BenchmarkLoadRedis(b *testing.B) {
 		b.Run(strconv.Itoa(n), func(b *testing.B) {
 			c := patient(cache.Options{Redis: startRedis(b).client(b), Bytes: -1})
 			k, keys := benchmark(b, n, c)
-			k.Put("t", benchmarkRecords(keys))
+			k.Put(b.Context(), "t", benchmarkRecords(keys))
 			c.Wait()
 			for b.Loop() {
 				wait(b, k.Load(b.Context(), "t", keys, nil))

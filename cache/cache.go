@@ -5,6 +5,10 @@
 // tier holds. Loads of one record at the same time, in one process, make one
 // fetch. A record that does not exist is an answer too, and kept; an error never is.
 //
+// A record is fresh for a while, then stale: still answered, and refreshed in
+// the background. Of the processes that share a Redis one at a time fetches a
+// record, and all hear when one is dropped.
+//
 // Redis can only help. While it fails or does not answer, it is an empty cache,
 // asked again once in a while. A cluster fails when one of its nodes does.
 //
@@ -14,6 +18,7 @@ package cache
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -39,6 +44,11 @@ type Options struct {
 	// who started it allows, since others may share it; 0 for 15 s.
 	LoadTimeout time.Duration
 
+	// Fallback says by which errors of a fetch the source cannot answer now, such
+	// as an outage, a timeout or a rate limit. Then a record that is older than it
+	// should be may stand in, as KindOptions.Keep says. nil for none.
+	Fallback func(error) bool
+
 	// Log tells when Redis begins to fail and when it is back, and of panics of
 	// a fetch; nil for slog.Default().
 	Log *slog.Logger
@@ -48,28 +58,43 @@ type Options struct {
 type Cache struct {
 	memory      *memory // nil if there is no in-process tier
 	remote      *remote // nil if there is no Redis
+	ears        *ears   // nil if there is no Redis
 	loadTimeout time.Duration
+	fallback    func(error) bool
 	log         *slog.Logger
 	work        work
+	epoch       time.Time     // when the Cache was made
+	seq         atomic.Uint64 // counts the drops that this process made or heard
 
-	memoryHits, remoteHits, misses, shared atomic.Uint64
+	memoryHits, remoteHits, staleHits, misses, shared atomic.Uint64
+	refreshes, refreshErrors, leaseWaits              atomic.Uint64
+	dropsSent, dropsHeard, clears                     atomic.Uint64
 
 	mu    sync.Mutex
-	kinds map[string]bool // the names of the kinds
+	kinds map[string]forgetter // by name
 }
 
-// New returns a Cache. It asks nothing of Redis, which may be down.
+// A forgetter is a Kind, of whatever types.
+type forgetter interface {
+	forget(full []fullKey)
+	forgetAll()
+}
+
+// New returns a Cache. It does not wait for Redis, which may be down.
 func New(o Options) *Cache {
 	c := &Cache{
 		loadTimeout: cmp.Or(o.LoadTimeout, 15*time.Second),
 		log:         cmp.Or(o.Log, slog.Default()),
-		kinds:       make(map[string]bool),
+		kinds:       make(map[string]forgetter),
+		fallback:    o.Fallback,
+		epoch:       time.Now(),
 	}
 	if bytes := cmp.Or(o.Bytes, 64<<20); bytes > 0 {
 		c.memory = newMemory(bytes)
 	}
 	if o.Redis != nil {
 		c.remote = newRemote(o.Redis, c.log, &c.work)
+		c.ears = listen(c)
 	}
 	return c
 }
@@ -87,29 +112,97 @@ func (c *Cache) Wait() bool {
 // still answers.
 func (c *Cache) Close() {
 	c.Wait()
+	if c.remote != nil {
+		c.ears.close()
+		c.remote.leases.close()
+	}
 	c.memory.stop()
 }
 
+// A moment is a point in the life of a Cache.
+type moment struct {
+	at  time.Duration // since it was made
+	seq uint64        // the drops by then
+}
+
+func (c *Cache) moment() moment {
+	return moment{time.Since(c.epoch), c.seq.Load()}
+}
+
+// An instant is what a load needs to know of the time.
+type instant struct {
+	ms    int64         // since 1970
+	trust time.Duration // records that began before this moment are not used: they may have been dropped
+}
+
+func (c *Cache) now() instant {
+	now := time.Now()
+	i := instant{ms: now.UnixMilli()}
+	if c.ears != nil {
+		i.trust = c.ears.trust(now.Sub(c.epoch))
+	}
+	return i
+}
+
+// mayFallBack reports whether by an error of a fetch an old record may stand in.
+func (c *Cache) mayFallBack(err error) bool {
+	if c.fallback == nil {
+		return false
+	}
+	may, failure := guard(func() (bool, error) { return c.fallback(err), nil })
+	return may && failure == nil
+}
+
+type fetchKey struct{}
+
+// withFetch returns the context of a fetch that began at a moment. It has no
+// Trip: whoever would send that may wait for the fetch.
+func withFetch(ctx context.Context, began moment) context.Context {
+	return context.WithValue(context.WithValue(ctx, tripKey{}, nil), fetchKey{}, began)
+}
+
+// fetchOf returns when the fetch of a context began, if it is one's.
+func fetchOf(ctx context.Context) (began moment, ok bool) {
+	began, ok = ctx.Value(fetchKey{}).(moment)
+	return began, ok
+}
+
 // Stats are what a Cache has done since it was made. Its counts are of keys
-// but for RedisTrips and RedisErrors.
+// but for RedisTrips, RedisErrors, L1Clears and Bytes.
 type Stats struct {
 	L1Hits      uint64 // answered by the in-process tier
 	RedisHits   uint64 // answered by Redis
+	StaleHits   uint64 // answered by a record that was older than it should be
 	Misses      uint64 // asked of a fetch
 	Shared      uint64 // answered by another load that was under way
-	RedisTrips  uint64 // round trips to Redis, to read and to write, of which
+	RedisTrips  uint64 // round trips to Redis, for whatever purpose, of which
 	RedisErrors uint64 // failed
-	Bytes       int64  // what the in-process tier holds now
+
+	Refreshes     uint64 // refreshed in the background, of which
+	RefreshErrors uint64 // failed
+	LeaseWaits    uint64 // waited for because another process was loading them
+	DropsSent     uint64 // dropped by this process
+	DropsHeard    uint64 // dropped by another that told this one
+	L1Clears      uint64 // how often the in-process tier was emptied, because drops may have been missed
+
+	Bytes int64 // what the in-process tier holds now
 }
 
 // Stats returns what the Cache has done so far.
 func (c *Cache) Stats() Stats {
 	s := Stats{
-		L1Hits:    c.memoryHits.Load(),
-		RedisHits: c.remoteHits.Load(),
-		Misses:    c.misses.Load(),
-		Shared:    c.shared.Load(),
-		Bytes:     c.memory.bytes(),
+		L1Hits:        c.memoryHits.Load(),
+		RedisHits:     c.remoteHits.Load(),
+		StaleHits:     c.staleHits.Load(),
+		Misses:        c.misses.Load(),
+		Shared:        c.shared.Load(),
+		Refreshes:     c.refreshes.Load(),
+		RefreshErrors: c.refreshErrors.Load(),
+		LeaseWaits:    c.leaseWaits.Load(),
+		DropsSent:     c.dropsSent.Load(),
+		DropsHeard:    c.dropsHeard.Load(),
+		L1Clears:      c.clears.Load(),
+		Bytes:         c.memory.bytes(),
 	}
 	if c.remote != nil {
 		s.RedisTrips = c.remote.trips.Load()

@@ -1,6 +1,9 @@
 package cache
 
-import "time"
+import (
+	"runtime"
+	"time"
+)
 
 // EndPauses lets the next call try out a Redis that failed.
 func (c *Cache) EndPauses() {
@@ -12,4 +15,22 @@ func (c *Cache) EndPauses() {
 }
 
 // BePatient keeps a slow machine from failing a test of a Redis that works.
-func (c *Cache) BePatient() { c.remote.timeout = time.Minute }
+func (c *Cache) BePatient() { c.remote.timeout.Store(int64(time.Minute)) }
+
+// AwaitHearing waits until the Cache hears of drops, and Redis knows its scripts.
+func (c *Cache) AwaitHearing() {
+	for c.ears.heard.Load() == 0 {
+		runtime.Gosched()
+	}
+}
+
+// ScriptOf returns the name of a script by that in Redis, and how many keys it
+// takes for a record.
+func ScriptOf(hash string) (name string, keys int) {
+	for _, s := range scripts {
+		if s.hash == hash {
+			return s.name, map[string]int{"recall": 2, "fill": 3, "drop": 3, "renew": 1}[s.name]
+		}
+	}
+	return hash, 1
+}

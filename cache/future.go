@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // A Source says where an answer came from.
@@ -16,9 +17,10 @@ const (
 	Redis                     // the second tier
 	Network                   // the fetch that this load made
 	Shared                    // another load of the same record, which was under way
+	Stale                     // either tier; the record is older than it should be, as Future.Fetched tells
 )
 
-// String returns L1, REDIS, NETWORK or SHARED, and nothing for the zero Source.
+// String returns L1, REDIS, NETWORK, SHARED or STALE, and nothing for the zero Source.
 func (s Source) String() string {
 	switch s {
 	case L1:
@@ -29,6 +31,8 @@ func (s Source) String() string {
 		return "NETWORK"
 	case Shared:
 		return "SHARED"
+	case Stale:
+		return "STALE"
 	}
 	return ""
 }
@@ -39,6 +43,7 @@ type Future[V any] struct {
 	promise *promise[V] // the answer under way; nil if it was there from the start
 	value   V
 	err     error
+	fetched int64  // in milliseconds since 1970; 0 if it is not known, or the promise's
 	source  Source // 0 if it is the promise's
 }
 
@@ -66,12 +71,12 @@ func Map[A, B any](f *Future[A], fn func(A) (B, error)) *Future[B] {
 	}
 	if f.promise == nil {
 		b, err := apply()
-		return &Future[B]{value: b, err: err, source: f.source}
+		return &Future[B]{value: b, err: err, source: f.source, fetched: f.fetched}
 	}
 	p := new(promise[B])
 	f.promise.then(func() {
 		b, err := apply()
-		p.resolve(b, err, f.Source())
+		p.resolve(b, err, f.Source(), f.fetchedAt())
 	})
 	return &Future[B]{promise: p}
 }
@@ -124,21 +129,42 @@ func (f *Future[V]) Result() (V, error) {
 }
 
 // Source returns where the answer came from, as this caller sees it: Shared if
-// another load brings it. Like Result, it is for resolved futures.
+// another load brings it, unless it is Stale. Like Result, it is for resolved futures.
 func (f *Future[V]) Source() Source {
-	if f.source != 0 || f.promise == nil || !f.promise.done() {
+	if f.promise == nil || !f.promise.done() {
 		return f.source
 	}
-	return f.promise.source
+	if f.source == 0 || f.promise.source == Stale {
+		return f.promise.source
+	}
+	return f.source
+}
+
+// Fetched returns when the source was asked for the answer, by the clock of the
+// process that asked, to the millisecond. It is the zero Time for an error and
+// for what did not come from a Load. Like Result, it is for resolved futures.
+func (f *Future[V]) Fetched() time.Time {
+	if ms := f.fetchedAt(); ms != 0 {
+		return time.UnixMilli(ms)
+	}
+	return time.Time{}
+}
+
+func (f *Future[V]) fetchedAt() int64 {
+	if f.promise == nil || !f.promise.done() {
+		return f.fetched
+	}
+	return f.promise.fetched
 }
 
 // A promise is an answer under way, and what all futures of it share.
 type promise[V any] struct {
-	value  V
-	err    error
-	source Source
+	value   V
+	err     error
+	fetched int64
+	source  Source
 
-	resolved atomic.Bool // value, err and source are written before it turns true, and never after
+	resolved atomic.Bool // value, err, fetched and source are written before it turns true, and never after
 
 	mu        sync.Mutex
 	waiting   chan struct{} // closed when resolved; nil until someone waits
@@ -148,8 +174,8 @@ type promise[V any] struct {
 func (p *promise[V]) done() bool { return p.resolved.Load() }
 
 // resolve brings the answer. Only one call may be made.
-func (p *promise[V]) resolve(v V, err error, source Source) {
-	p.value, p.err, p.source = v, err, source
+func (p *promise[V]) resolve(v V, err error, source Source, fetched int64) {
+	p.value, p.err, p.source, p.fetched = v, err, source, fetched
 	p.mu.Lock()
 	p.resolved.Store(true)
 	waiting, callbacks := p.waiting, p.callbacks

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"net/url"
 	"strings"
 )
 
@@ -54,6 +55,30 @@ func (k fullKey) String() string {
 		escape(&b, part)
 	}
 	return b.String()
+}
+
+// leaseOf returns the key in Redis that says who loads the record of a key.
+// Like that of dropOf, it is in the record's slot of a cluster, for what stands
+// in braces chooses the slot, and no key of a record has any.
+func leaseOf(key string) string { return "{" + key + "}:lease" }
+
+// dropOf returns the key in Redis that says that the record of a key was dropped.
+func dropOf(key string) string { return "{" + key + "}:drop" }
+
+// parseKey returns what has s for its String.
+func parseKey(s string) (k fullKey, ok bool) {
+	parts := strings.Split(s, ":")
+	if len(parts) != 5 || parts[0] != "dg" || parts[1] != keyVersion {
+		return fullKey{}, false
+	}
+	for i, part := range parts[2:] {
+		text, err := url.PathUnescape(part)
+		if err != nil {
+			return fullKey{}, false
+		}
+		parts[2+i] = text
+	}
+	return fullKey{Tenant(parts[2]), parts[3], parts[4]}, true
 }
 
 // escape writes s with all but letters, digits and "-", "_", "." and "~" as

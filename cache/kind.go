@@ -2,8 +2,10 @@ package cache
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"math/rand/v2"
 	"reflect"
 	"strconv"
@@ -17,18 +19,21 @@ import (
 // written. V is a type that can be nil, for nil is what says that there is no
 // such record. Make it with NewKind.
 type Kind[K comparable, V any] struct {
-	cache     *Cache
-	name      string
-	ttl       time.Duration
-	absentTTL time.Duration
-	id        func(K) string
-	size      func(V) int
-	encode    func(any) ([]byte, error) // of a V
-	decode    func([]byte) (V, error)
-	refused   sync.Once // logs the first record that cannot be kept in Redis
+	cache      *Cache
+	name       string
+	ttl        time.Duration
+	absentTTL  time.Duration
+	revalidate time.Duration
+	keep       time.Duration
+	id         func(K) string
+	size       func(V) int
+	encode     func(any) ([]byte, error) // of a V
+	decode     func([]byte) (V, error)
+	refused    sync.Once // logs the first record that cannot be kept in Redis
 
 	mu      sync.Mutex
 	flights map[fullKey]*flight[K, V] // the records being loaded
+	drops   [1024]uint64              // when records were last dropped, as moment.seq, by the hash of their keys
 }
 
 // KindOptions describe a Kind. Name, TTL and Size must be given.
@@ -37,12 +42,22 @@ type KindOptions[K comparable, V any] struct {
 	// Give it another if records of this one begin to look different.
 	Name string
 
-	// TTL is how long a record is kept, give or take a tenth of it at random, so
+	// TTL is how long a record is fresh, give or take a tenth of it at random, so
 	// that what was fetched together is not missed together.
 	TTL time.Duration
 
-	// AbsentTTL is the same for the answer that there is no such record; 0 for
-	// 30 s, or TTL if that is less.
+	// Revalidate is how long after TTL a record is still answered at once, while
+	// it is refreshed in the background; 0 for not at all. If it is more than 0,
+	// a record that is read often is also refreshed in the last fifth of TTL.
+	Revalidate time.Duration
+
+	// Keep is how long after TTL a record may stand in when the source cannot be
+	// asked, as Options.Fallback says; 0 for Revalidate, and never less.
+	// Revalidate and Keep too are give or take a tenth.
+	Keep time.Duration
+
+	// AbsentTTL is how long it is taken for granted that there is no such record;
+	// 0 for 30 s, or TTL if that is less. That answer is never stale.
 	AbsentTTL time.Duration
 
 	// ID returns the text of a key, different for different keys. It stands in
@@ -64,15 +79,17 @@ type KindOptions[K comparable, V any] struct {
 // without Name, TTL or Size, or with a Name that another kind has.
 func NewKind[K comparable, V any](c *Cache, o KindOptions[K, V]) (*Kind[K, V], error) {
 	k := &Kind[K, V]{
-		cache:     c,
-		name:      o.Name,
-		ttl:       o.TTL,
-		absentTTL: cmp.Or(o.AbsentTTL, min(o.TTL, 30*time.Second)),
-		id:        o.ID,
-		size:      o.Size,
-		encode:    func(v any) ([]byte, error) { return json.Marshal(v) },
-		decode:    o.Decode,
-		flights:   make(map[fullKey]*flight[K, V]),
+		cache:      c,
+		name:       o.Name,
+		ttl:        o.TTL,
+		absentTTL:  cmp.Or(o.AbsentTTL, min(o.TTL, 30*time.Second)),
+		revalidate: o.Revalidate,
+		keep:       cmp.Or(o.Keep, o.Revalidate),
+		id:         o.ID,
+		size:       o.Size,
+		encode:     func(v any) ([]byte, error) { return json.Marshal(v) },
+		decode:     o.Decode,
+		flights:    make(map[fullKey]*flight[K, V]),
 	}
 	if o.Encode != nil {
 		k.encode = func(v any) ([]byte, error) { return o.Encode(v.(V)) }
@@ -91,6 +108,8 @@ func NewKind[K comparable, V any](c *Cache, o KindOptions[K, V]) (*Kind[K, V], e
 		return nil, errors.New("cache: a kind needs a Name")
 	case k.ttl <= 0 || k.absentTTL <= 0:
 		return nil, fmt.Errorf("cache: kind %s: TTL is %s and AbsentTTL %s; both must be more than 0", k.name, k.ttl, k.absentTTL)
+	case k.revalidate < 0 || k.keep < k.revalidate:
+		return nil, fmt.Errorf("cache: kind %s: Revalidate is %s and Keep %s; neither may be less than 0, nor Keep less than Revalidate", k.name, k.revalidate, k.keep)
 	case k.id == nil:
 		return nil, fmt.Errorf("cache: kind %s: keys of type %s need an ID", k.name, reflect.TypeFor[K]())
 	case k.size == nil:
@@ -102,10 +121,10 @@ func NewKind[K comparable, V any](c *Cache, o KindOptions[K, V]) (*Kind[K, V], e
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.kinds[k.name] {
+	if c.kinds[k.name] != nil {
 		return nil, fmt.Errorf("cache: two kinds have the name %s", k.name)
 	}
-	c.kinds[k.name] = true
+	c.kinds[k.name] = k
 	return k, nil
 }
 
@@ -130,80 +149,232 @@ func nilable(t reflect.Type) bool {
 	return false
 }
 
-// Peek returns what the in-process tier holds of a record, nil and true if it
-// holds that there is none. It asks nobody else.
+// Peek returns what Load would answer by the in-process tier alone, nil and true
+// if it holds that there is no such record. It asks nobody else.
 func (k *Kind[K, V]) Peek(t Tenant, key K) (v V, held bool) {
-	r, held := k.cache.memory.get(k.full(t, key))
+	r := k.cache.memory.get(k.full(t, key))
+	if source, _ := judge(r, k.cache.now()); source == 0 {
+		return v, false
+	}
 	v, _ = r.value.(V)
-	return v, held
+	return v, true
 }
 
 // Put keeps records that came along with another answer and are as complete as
 // those that Load fetches; a nil one says that there is no such record. It does
 // not wait for Redis.
-func (k *Kind[K, V]) Put(t Tenant, records map[K]V) {
+//
+// In a Fetch, ctx is that which the Fetch was called with, or derived from it:
+// what was dropped since the Fetch began is not kept, nor is anything once its
+// time is over. Elsewhere the records are taken to be as they are now.
+func (k *Kind[K, V]) Put(ctx context.Context, t Tenant, records map[K]V) {
+	began, fetched := fetchOf(ctx)
+	if !fetched {
+		began = k.cache.moment()
+	} else if ctx.Err() != nil {
+		return
+	}
 	writes := make([]write, 0, len(records))
 	for key, v := range records {
-		writes = append(writes, k.keep(k.full(t, key), k.record(v)))
+		full, r := k.full(t, key), k.record(v, began)
+		if k.keepUnlessDropped(full, r) {
+			writes = append(writes, k.write(full, r, "", began))
+		}
 	}
-	k.cache.remote.put(writes)
+	k.cache.remote.put(writes...)
+}
+
+func (k *Kind[K, V]) keepUnlessDropped(full fullKey, r *record) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.droppedSince(full, r.began) {
+		return false
+	}
+	k.cache.memory.set(full, r)
+	return true
+}
+
+// Drop forgets records in this process, in Redis, and in all processes that
+// share it. No load, refresh or Put that began before Drop returned fills a tier
+// after it; those who wait for such a load get its answer. No load that begins
+// after it returned shares one from before, in this process; in the others that
+// holds as soon as they hear of it.
+//
+// An error is ErrNotTold: this process has forgotten the records, but Redis may
+// still hold them, and so may other processes.
+func (k *Kind[K, V]) Drop(t Tenant, keys ...K) error {
+	full := make([]fullKey, len(keys))
+	for i, key := range keys {
+		full[i] = k.full(t, key)
+	}
+	k.forget(full)
+	if k.cache.remote == nil || len(full) == 0 {
+		return nil
+	}
+	err := k.cache.remote.drop(full)
+	k.forget(full) // what was read from Redis until now
+	k.cache.dropsSent.Add(uint64(len(keys)))
+	return err
+}
+
+// forget drops records from the in-process tier, and keeps what has begun
+// before from filling it.
+func (k *Kind[K, V]) forget(full []fullKey) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	seq := k.cache.seq.Add(1)
+	for _, key := range full {
+		k.drops[slot(key)] = seq
+		k.doom(k.flights[key])
+		k.cache.memory.drop(key)
+	}
+}
+
+// forgetAll does the same for all records, but for those in the in-process
+// tier, which its caller has put in doubt.
+func (k *Kind[K, V]) forgetAll() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	seq := k.cache.seq.Add(1)
+	for i := range k.drops {
+		k.drops[i] = seq
+	}
+	for _, f := range k.flights {
+		k.doom(f)
+	}
+}
+
+// doom lets a flight go on for those who wait for it, and nobody else.
+func (k *Kind[K, V]) doom(f *flight[K, V]) {
+	if f != nil {
+		f.doomed = true
+		delete(k.flights, f.full)
+	}
+}
+
+// droppedSince reports whether a record may have been dropped since a moment.
+// The caller holds mu.
+func (k *Kind[K, V]) droppedSince(full fullKey, began moment) bool {
+	return k.drops[slot(full)] > began.seq
+}
+
+// seed is of the hash of keys within this process.
+var seed = maphash.MakeSeed()
+
+// slot returns the place of a key in Kind.drops. Keys that share one are at
+// worst taken for dropped when another was.
+func slot(full fullKey) uint64 {
+	return maphash.Comparable(seed, full) % 1024
 }
 
 func (k *Kind[K, V]) full(t Tenant, key K) fullKey {
 	return fullKey{t, k.name, k.id(key)}
 }
 
-// record returns what is kept of v, which has been fetched just now.
-func (k *Kind[K, V]) record(v V) record {
-	r := record{fetched: time.Now().UnixMilli()}
-	ttl := k.absentTTL
-	if !isNil(v) {
-		r.value, r.size, ttl = v, k.size(v), k.ttl
+// record returns what is kept of v, which has been fetched just now, by what
+// began at a moment.
+func (k *Kind[K, V]) record(v V, began moment) *record {
+	r := &record{fetched: time.Now().UnixMilli(), began: began}
+	if isNil(v) {
+		r.fresh = r.fetched + aTenthMoreOrLess(k.absentTTL)
+		r.stale, r.expires = r.fresh, r.fresh
+	} else {
+		r.value, r.size = v, k.size(v)
+		r.fresh = r.fetched + aTenthMoreOrLess(k.ttl)
+		r.stale = r.fresh
+		if k.revalidate > 0 {
+			r.stale += aTenthMoreOrLess(k.revalidate)
+		}
+		r.expires = r.stale
+		if k.keep > k.revalidate {
+			r.expires += aTenthMoreOrLess(k.keep - k.revalidate)
+		}
 	}
-	life := ttl - ttl/10 + rand.N(ttl/5+1)
-	r.expires = r.fetched + max(life.Milliseconds(), 1)
+	k.setEarly(r)
 	return r
 }
 
-// keep is where every record enters the tiers: the in-process one at once, and
-// Redis if the caller puts the write that it returns.
-func (k *Kind[K, V]) keep(full fullKey, r record) write {
-	k.cache.memory.set(full, r)
-	return write{full, r, k.encode, &k.refused}
+// aTenthMoreOrLess returns about so many milliseconds, at least one.
+func aTenthMoreOrLess(d time.Duration) int64 {
+	return max((d - d/10 + rand.N(d/5+1)).Milliseconds(), 1)
+}
+
+// setEarly sets from when a record is refreshed ahead, if its kind's are.
+func (k *Kind[K, V]) setEarly(r *record) {
+	r.early = r.fresh
+	if k.revalidate > 0 && r.value != nil {
+		r.early -= (r.fresh - r.fetched) / 5
+	}
+}
+
+// write returns what writes a record to Redis.
+func (k *Kind[K, V]) write(full fullKey, r *record, token string, began moment) write {
+	refused := func(r *record) { k.refuse(full, r) }
+	return write{full, token, r, k.cache.epoch.Add(began.at), k.encode, refused, &k.refused}
+}
+
+// refuse drops a record from the in-process tier of which Redis says that it
+// was dropped: this process has not heard of that yet, or the record is younger
+// than the drop, which costs no more than a miss.
+func (k *Kind[K, V]) refuse(full fullKey, r *record) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.cache.memory.get(full) == r {
+		k.cache.memory.drop(full)
+	}
 }
 
 // revive returns the record that s, found in Redis, keeps, if it is one that
-// has not ended. It lives no longer than a record fetched at its time would,
-// whatever the writer's settings and clock were.
-func (k *Kind[K, V]) revive(s string) (record, bool) {
-	r, encoded, ok := fromWire(s)
-	if !ok {
-		return record{}, false
+// has not ended, else nil. It lives no longer than a record fetched at its time
+// would, whatever the writer's settings and clock were.
+func (k *Kind[K, V]) revive(s string, began moment) *record {
+	r, encoded := fromWire(s)
+	if r == nil {
+		return nil
 	}
-	ttl := k.absentTTL
-	if encoded != nil {
-		ttl = k.ttl
-	}
-	now, longest := time.Now().UnixMilli(), (ttl + ttl/10).Milliseconds()
-	r.expires = min(r.expires, r.fetched+longest, now+longest)
-	if r.expires <= now {
-		return record{}, false
-	}
+	now := time.Now().UnixMilli()
 	if encoded == nil {
-		return r, true
+		r.expires = min(r.expires, r.fresh)
+		k.curb(r, now, k.absentTTL, 0, 0)
+	} else {
+		k.curb(r, now, k.ttl, k.revalidate, k.keep)
 	}
-	r, err := guard(func() (record, error) {
+	if r.expires <= now {
+		return nil
+	}
+	r.began = began
+	if encoded == nil {
+		k.setEarly(r)
+		return r
+	}
+	r, err := guard(func() (*record, error) {
 		v, err := k.decode(encoded)
 		if err != nil {
-			return record{}, err
+			return nil, err
 		}
 		if isNil(v) {
-			return record{}, errNil
+			return nil, errNil
 		}
 		r.value, r.size = v, k.size(v)
+		k.setEarly(r)
 		return r, nil
 	})
-	return r, err == nil
+	if err != nil {
+		return nil
+	}
+	return r
+}
+
+// curb ends the times of a record where they would at the latest if it had been
+// fetched by this process, or now if its own clock is ahead.
+func (k *Kind[K, V]) curb(r *record, now int64, ttl, revalidate, keep time.Duration) {
+	curb := func(until int64, longest time.Duration) int64 {
+		ms := (longest + longest/10).Milliseconds()
+		return min(until, r.fetched+ms, now+ms)
+	}
+	r.expires = curb(r.expires, ttl+keep)
+	r.stale = min(curb(r.stale, ttl+revalidate), r.expires)
+	r.fresh = min(curb(r.fresh, ttl), r.stale)
 }
 
 // isNil reports whether v, of a type that is nilable, is nil.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // A Fetch asks the source for the records of keys, which are all different. It
@@ -14,8 +16,10 @@ import (
 // Only the first answer to a key counts. The keys it has not answered when it
 // returns do not exist, or if it returns an error, fail by that.
 //
-// Its context has the values of the one that Load was called with. It ends not
-// with that but when the load has taken too long; what is answered then is dropped.
+// Its context has the values of the one that Load was called with, or none if
+// it refreshes a record in the background. It ends not with that but when the
+// load has taken too long; what is answered then is dropped. It may be called
+// more than once for one Load, with some of the keys each time, at the same time.
 type Fetch[K comparable, V any] func(ctx context.Context, keys []K, answer func(key K, v V, err error)) error
 
 // Load returns a future for each of keys, in their order. It waits for nothing.
@@ -23,87 +27,150 @@ type Fetch[K comparable, V any] func(ctx context.Context, keys []K, answer func(
 //
 // What the in-process tier holds is resolved at once. What another load is
 // fetching is shared with it: its answer and its error. The rest is asked of
-// Redis in one round trip, and what is not there either of fetch, in one call.
-// An error concerns only those who wait for it now: it is not kept.
+// Redis in one round trip, together with all that ctx's Trip gathers if it has
+// one. What is not there either is asked of fetch in one call, but for what
+// another process is loading: that is waited for. An error concerns only those
+// who wait for it now: it is not kept.
+//
+// A record that is stale is answered too, and refreshed by fetch in the
+// background. One that is older than that stands in if fetch fails by an error
+// that Options.Fallback names.
 func (k *Kind[K, V]) Load(ctx context.Context, t Tenant, keys []K, fetch Fetch[K, V]) []*Future[V] {
+	now := k.cache.now()
 	futures := make([]*Future[V], len(keys))
 	block := make([]Future[V], len(keys)) // of the futures: one allocation for all
-	var missed []miss[K, V]
+	var missed, due []miss[K, V]
+	stale := 0
 	for i, key := range keys {
 		futures[i] = &block[i]
 		full := k.full(t, key)
-		if r, held := k.cache.memory.get(full); held {
-			block[i] = inHand[V](r)
-		} else {
-			missed = append(missed, miss[K, V]{&block[i], key, full})
+		r := k.cache.memory.get(full)
+		if r != nil && now.ms < r.early && r.began.at >= now.trust { // the most common case, and all that it costs
+			r.touch()
+			block[i] = inHand[V](r, L1)
+			continue
+		}
+		source, old := judge(r, now)
+		m := miss[K, V]{&block[i], key, full, r}
+		if source == 0 {
+			if r != nil && !r.mayStandIn(now) {
+				m.kept = nil
+			}
+			missed = append(missed, m)
+			continue
+		}
+		block[i] = inHand[V](r, source)
+		if source == Stale {
+			stale++
+		}
+		if old && r.claim(now.ms, k.cache.loadTimeout) {
+			due = append(due, m)
 		}
 	}
-	k.cache.memoryHits.Add(uint64(len(keys) - len(missed)))
+	k.cache.memoryHits.Add(uint64(len(keys) - len(missed) - stale))
+	k.cache.staleHits.Add(uint64(stale))
+	if len(due) > 0 {
+		k.refresh(due, fetch)
+	}
 	if len(missed) == 0 {
 		return futures
 	}
-	if b := k.join(missed); len(b.flights) > 0 {
+	if b := k.join(missed, now); len(b.flights) > 0 {
+		b.recall = b.ask(b.all())
+		b.inTrip = tripOf(ctx).add(k.cache, b.recall)
 		k.cache.work.begin()
 		go b.run(ctx, fetch)
 	}
 	return futures
 }
 
-// inHand returns the future of a record of the in-process tier.
-func inHand[V any](r record) Future[V] {
-	v, _ := r.value.(V)
-	return Future[V]{value: v, source: L1}
+// judge says how a record of the in-process tier may be answered at once: as
+// L1, as Stale, or not. It reports whether the record should be refreshed.
+func judge(r *record, now instant) (source Source, old bool) {
+	if r == nil || r.began.at < now.trust {
+		return 0, false
+	}
+	switch {
+	case now.ms < r.fresh:
+		r.touch()
+		return L1, now.ms >= r.early && r.reads.Load() >= hotReads
+	case now.ms < r.stale:
+		return Stale, true
+	case now.ms < r.expires && now.ms < r.retry.Load() && r.failures.Load() > 0:
+		return Stale, false // the source has just failed
+	}
+	return 0, false
 }
 
-// A miss is a future whose record the in-process tier does not hold.
+// mayStandIn reports whether the record may be answered if the source fails.
+func (r *record) mayStandIn(now instant) bool {
+	return r.began.at >= now.trust && now.ms < r.expires
+}
+
+// inHand returns the future of a record.
+func inHand[V any](r *record, source Source) Future[V] {
+	v, _ := r.value.(V)
+	return Future[V]{value: v, source: source, fetched: r.fetched}
+}
+
+// A miss is a future whose record the in-process tier does not hold as it
+// should be, if it does at all.
 type miss[K comparable, V any] struct {
 	future *Future[V]
 	key    K
 	full   fullKey
+	kept   *record // what it holds; may be nil
 }
 
 // A flight is the load of one record. It is in Kind.flights from when it is
-// made until its record is in the in-process tier, or its error is known: at no
-// moment could another load find neither.
+// made until its record is in the in-process tier, or its error is known, or
+// the record is dropped: at no moment could another load find neither.
 type flight[K comparable, V any] struct {
 	promise[V]
-	batch   *batch[K, V]
 	key     K
 	full    fullKey
+	batch   *batch[K, V]
+	kept    *record     // what may stand in, and what a refresh is to replace; may be nil
+	token   string      // of its lease, if it has one
+	waiting bool        // for another process
 	claimed atomic.Bool // by the one answer that counts
+
+	doomed bool // the record was dropped after the flight began; under Kind.mu
 }
 
 // A batch is the flights that one call of Load starts.
 type batch[K comparable, V any] struct {
 	kind    *Kind[K, V]
 	flights []flight[K, V]
-
-	mu     sync.Mutex
-	writes []write // of what has been answered, for Redis
+	refresh bool   // they refresh records that are still answered
+	began   moment // before anything was asked for them
+	recall  *ask   // of Redis, for all of them; nil without Redis
+	inTrip  bool   // a Trip asks it
 }
 
 // join ties each future to the flight of its record, and returns the batch of
 // the flights that it had to make.
-func (k *Kind[K, V]) join(misses []miss[K, V]) *batch[K, V] {
+func (k *Kind[K, V]) join(misses []miss[K, V], now instant) *batch[K, V] {
 	b := &batch[K, V]{kind: k}
-	var hits, shared uint64
+	var hits, stale, shared uint64
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	b.began = k.cache.moment()
 	for i, m := range misses {
 		f := k.flights[m.full]
 		if f == nil {
 			// Its flight may have ended after Load looked into the tier.
-			if r, held := k.cache.memory.get(m.full); held {
-				*m.future = inHand[V](r)
-				hits++
+			r := k.cache.memory.get(m.full)
+			if source, _ := judge(r, now); source != 0 {
+				*m.future = inHand[V](r, source)
+				if source == Stale {
+					stale++
+				} else {
+					hits++
+				}
 				continue
 			}
-			if b.flights == nil {
-				b.flights = make([]flight[K, V], 0, len(misses)-i) // never grows: others point into it
-			}
-			b.flights = append(b.flights, flight[K, V]{batch: b, key: m.key, full: m.full})
-			f = &b.flights[len(b.flights)-1]
-			k.flights[m.full] = f
+			f = b.add(m, len(misses)-i)
 		}
 		m.future.promise = &f.promise
 		if f.batch != b { // else it is this call's own, if by a key that it names twice
@@ -112,19 +179,178 @@ func (k *Kind[K, V]) join(misses []miss[K, V]) *batch[K, V] {
 		}
 	}
 	k.cache.memoryHits.Add(hits)
+	k.cache.staleHits.Add(stale)
 	k.cache.shared.Add(shared)
 	return b
+}
+
+// refresh has old records fetched anew in the background, but for those that
+// are being loaded, or have been dropped or replaced.
+func (k *Kind[K, V]) refresh(old []miss[K, V], fetch Fetch[K, V]) {
+	b := &batch[K, V]{kind: k, refresh: true}
+	k.mu.Lock()
+	b.began = k.cache.moment()
+	for i, m := range old {
+		r := k.cache.memory.get(m.full)
+		if k.flights[m.full] == nil && (r == nil || r == m.kept) && !k.droppedSince(m.full, m.kept.began) {
+			b.add(m, len(old)-i)
+		}
+	}
+	k.mu.Unlock()
+	if len(b.flights) > 0 {
+		k.cache.refreshes.Add(uint64(len(b.flights)))
+		b.recall = b.ask(b.all())
+		k.cache.work.begin()
+		go b.run(context.Background(), fetch)
+	}
+}
+
+// add adds a flight to a batch that may come to have so many more. The caller
+// holds Kind.mu.
+func (b *batch[K, V]) add(m miss[K, V], more int) *flight[K, V] {
+	if b.flights == nil {
+		b.flights = make([]flight[K, V], 0, more) // never grows: others point into it
+	}
+	b.flights = append(b.flights, flight[K, V]{batch: b, key: m.key, full: m.full, kept: m.kept})
+	f := &b.flights[len(b.flights)-1]
+	b.kind.flights[m.full] = f
+	return f
+}
+
+func (b *batch[K, V]) all() []*flight[K, V] {
+	all := make([]*flight[K, V], len(b.flights))
+	for i := range b.flights {
+		all[i] = &b.flights[i]
+	}
+	return all
 }
 
 // run finishes all flights of the batch, come what may.
 func (b *batch[K, V]) run(ctx context.Context, fetch Fetch[K, V]) {
 	c := b.kind.cache
 	defer c.work.end()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.loadTimeout)
+	ctx, cancel := context.WithTimeout(withFetch(context.WithoutCancel(ctx), b.began), c.loadTimeout)
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() { b.end(b.late()) }) // a fetch may be deaf to its context
+	stop := context.AfterFunc(ctx, func() { b.end(b.all(), b.late()) }) // a fetch may be deaf to its context
 	defer stop()
 
+	absent, waiting := b.all(), []*flight[K, V](nil)
+	if b.recall != nil {
+		if !b.inTrip {
+			c.remote.ask(ctx, []*ask{b.recall})
+		}
+		absent, waiting = b.hear(ctx, b.recall, absent, fetch)
+	}
+	if len(waiting) == 0 {
+		b.call(ctx, absent, fetch)
+		return
+	}
+	var calls sync.WaitGroup
+	defer calls.Wait()
+	for begun := time.Now(); ; {
+		if len(absent) > 0 {
+			calls.Go(func() { b.call(ctx, absent, fetch) })
+		}
+		if len(waiting) == 0 {
+			return
+		}
+		select {
+		case <-time.After(pollPause(time.Since(begun))):
+		case <-ctx.Done():
+			return
+		}
+		if time.Since(begun) > c.loadTimeout/2 { // it may take as long again
+			b.call(ctx, waiting, fetch)
+			return
+		}
+		again := b.ask(waiting)
+		c.remote.askAgain(again)
+		absent, waiting = b.hear(ctx, again, waiting, fetch)
+	}
+}
+
+// ask returns what is asked of Redis for flights, nil without Redis.
+func (b *batch[K, V]) ask(flights []*flight[K, V]) *ask {
+	c := b.kind.cache
+	if c.remote == nil {
+		return nil
+	}
+	now := time.Now().UnixMilli()
+	var above any = now // one for all
+	a := &ask{questions: make([]question, len(flights)), token: c.remote.token(), reply: make(chan []finding, 1)}
+	for i, f := range flights {
+		a.questions[i] = question{f.full, staleAt, above}
+		if b.refresh {
+			a.questions[i] = question{f.full, freshAt, max(now, f.kept.fresh)}
+		}
+	}
+	return a
+}
+
+// hear finishes the flights whose records Redis holds. It returns those that
+// are to be fetched, and those that another process is loading.
+func (b *batch[K, V]) hear(ctx context.Context, a *ask, flights []*flight[K, V], fetch Fetch[K, V]) (absent, waiting []*flight[K, V]) {
+	var found []finding
+	select {
+	case found = <-a.reply:
+	case <-ctx.Done():
+		return nil, nil
+	}
+	k, c := b.kind, b.kind.cache
+	now := c.now()
+	var leased []fullKey
+	var old []miss[K, V]
+	for i, f := range flights {
+		if found[i].lease == granted {
+			f.token = a.token
+			leased = append(leased, f.full)
+		}
+		r := k.revive(found[i].wire, b.began)
+		switch {
+		case r != nil && !b.refresh && now.ms < r.stale, r != nil && b.refresh && r.fresh > max(now.ms, f.kept.fresh):
+			if !f.claimed.CompareAndSwap(false, true) {
+				continue
+			}
+			source := Redis
+			if now.ms >= r.fresh {
+				source = Stale
+				old = append(old, miss[K, V]{key: f.key, full: f.full, kept: r})
+			}
+			k.finish(f, r, nil, source)
+			if source == Stale {
+				c.staleHits.Add(1)
+			} else {
+				c.remoteHits.Add(1)
+			}
+		case found[i].lease == taken:
+			if !f.waiting {
+				f.waiting = true
+				c.leaseWaits.Add(1)
+			}
+			waiting = append(waiting, f)
+		default:
+			if r != nil && !b.refresh {
+				f.kept = r
+			}
+			absent = append(absent, f)
+		}
+	}
+	if c.remote != nil {
+		c.remote.leases.add(a.token, leased)
+	}
+	old = slices.DeleteFunc(old, func(m miss[K, V]) bool { return !m.kept.claim(now.ms, c.loadTimeout) })
+	if len(old) > 0 {
+		k.refresh(old, fetch)
+	}
+	return absent, waiting
+}
+
+// call finishes flights by fetch, come what may.
+func (b *batch[K, V]) call(ctx context.Context, flights []*flight[K, V], fetch Fetch[K, V]) {
+	if len(flights) == 0 {
+		return
+	}
+	c := b.kind.cache
 	var err error
 	returned := false
 	defer func() {
@@ -137,23 +363,18 @@ func (b *batch[K, V]) run(ctx context.Context, fetch Fetch[K, V]) {
 		if ctx.Err() != nil {
 			err = b.late() // even if fetch returned nil: what it left may well exist
 		}
-		b.end(err)
+		b.end(flights, err)
 	}()
 
-	missed := b.recall(ctx)
-	if len(missed) == 0 {
-		returned = true
-		return
-	}
-	c.misses.Add(uint64(len(missed)))
-	keys := make([]K, len(missed))
-	flights := make(map[K]*flight[K, V], len(missed))
-	for i, f := range missed {
+	c.misses.Add(uint64(len(flights)))
+	keys := make([]K, len(flights))
+	byKey := make(map[K]*flight[K, V], len(flights))
+	for i, f := range flights {
 		keys[i] = f.key
-		flights[f.key] = f
+		byKey[f.key] = f
 	}
 	err = fetch(ctx, keys, func(key K, v V, err error) {
-		if f, asked := flights[key]; asked {
+		if f, asked := byKey[key]; asked {
 			b.answer(f, v, err)
 		}
 	})
@@ -164,70 +385,82 @@ func (b *batch[K, V]) late() error {
 	return fmt.Errorf("cache: %s not loaded within %s: %w", b.kind.name, b.kind.cache.loadTimeout, context.DeadlineExceeded)
 }
 
-// recall finishes the flights whose records Redis holds, and returns the others.
-func (b *batch[K, V]) recall(ctx context.Context) (missed []*flight[K, V]) {
-	k := b.kind
-	keys := make([]fullKey, len(b.flights))
-	for i := range b.flights {
-		keys[i] = b.flights[i].full
-	}
-	for i, s := range k.cache.remote.get(ctx, keys) {
-		f := &b.flights[i]
-		r, ok := k.revive(s)
-		if !ok {
-			missed = append(missed, f)
-			continue
-		}
-		if f.claimed.CompareAndSwap(false, true) {
-			k.keep(f.full, r) // in Redis it is already
-			v, _ := r.value.(V)
-			k.finish(f, v, nil, Redis)
-			k.cache.remoteHits.Add(1)
-		}
-	}
-	return missed
-}
-
 // answer finishes a flight by what fetch says, unless it is finished already.
 func (b *batch[K, V]) answer(f *flight[K, V], v V, err error) {
 	if err != nil {
 		if f.claimed.CompareAndSwap(false, true) {
-			var none V
-			b.kind.finish(f, none, err, Network)
+			b.fail(f, err)
 		}
 		return
 	}
 	if f.claimed.Load() {
 		return
 	}
-	r := b.kind.record(v) // may panic, as Size does: so before the claim
+	k := b.kind
+	r := k.record(v, b.began) // may panic, as Size does: so before the claim
 	if f.claimed.CompareAndSwap(false, true) {
-		w := b.kind.keep(f.full, r)
-		b.mu.Lock()
-		b.writes = append(b.writes, w)
-		b.mu.Unlock()
-		b.kind.finish(f, v, nil, Network)
+		k.finish(f, r, nil, Network)
+		k.cache.remote.put(k.write(f.full, r, f.token, b.began))
 	}
 }
 
-// end finishes the flights that are not finished, by err, or if that is nil as
-// absent. What has been answered then goes to Redis together.
-func (b *batch[K, V]) end(err error) {
-	for i := range b.flights {
+// fail finishes a flight that the caller has claimed by an error of fetch, or
+// by what the cache still has of its record. Others may try at once.
+func (b *batch[K, V]) fail(f *flight[K, V], err error) {
+	k, c := b.kind, b.kind.cache
+	if f.token != "" {
+		c.remote.put(write{full: f.full, token: f.token})
+	}
+	if b.refresh {
+		c.refreshErrors.Add(1)
+	}
+	now := c.now()
+	if f.kept == nil {
+		k.finish(f, nil, err, Network)
+		return
+	}
+	f.kept.backOff(now.ms)
+	if f.kept.mayStandIn(now) && c.mayFallBack(err) && !k.isDoomed(f) {
+		if !b.refresh {
+			c.staleHits.Add(1)
+		}
+		k.finish(f, f.kept, nil, Stale)
+		return
+	}
+	k.finish(f, nil, err, Network)
+}
+
+// end finishes those of the flights that are not finished, by err, or if that
+// is nil as absent.
+func (b *batch[K, V]) end(flights []*flight[K, V], err error) {
+	for _, f := range flights {
 		var none V
-		b.answer(&b.flights[i], none, err)
+		b.answer(f, none, err)
 	}
-	b.mu.Lock()
-	writes := b.writes
-	b.writes = nil
-	b.mu.Unlock()
-	b.kind.cache.remote.put(writes)
 }
 
-// finish ends a flight that the caller has claimed, once the tiers have its record.
-func (k *Kind[K, V]) finish(f *flight[K, V], v V, err error, source Source) {
+func (k *Kind[K, V]) isDoomed(f *flight[K, V]) bool {
 	k.mu.Lock()
-	delete(k.flights, f.full)
+	defer k.mu.Unlock()
+	return f.doomed
+}
+
+// finish ends a flight that the caller has claimed, by a record, which the
+// in-process tier then has, or by an error.
+func (k *Kind[K, V]) finish(f *flight[K, V], r *record, err error, source Source) {
+	k.mu.Lock()
+	if !f.doomed {
+		delete(k.flights, f.full)
+		if r != nil {
+			k.cache.memory.set(f.full, r)
+		}
+	}
 	k.mu.Unlock()
-	f.resolve(v, err, source)
+	if r == nil {
+		var none V
+		f.resolve(none, err, source, 0)
+		return
+	}
+	v, _ := r.value.(V)
+	f.resolve(v, nil, source, r.fetched)
 }

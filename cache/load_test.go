@@ -204,7 +204,7 @@ func TestLoadEndsMeanwhile(t *testing.T) {
 		Size: sizeOf,
 		ID: func(key int64) string {
 			if key == 2 { // Load has looked for 1 by now
-				k.Put("t", map[int64]*contact{1: {Name: "1"}})
+				k.Put(t.Context(), "t", map[int64]*contact{1: {Name: "1"}})
 			}
 			return fmt.Sprint(key)
 		},
@@ -342,7 +342,7 @@ func TestLoadSeparates(t *testing.T) {
 			name := rapid.SampledFrom(slices.Sorted(maps.Keys(kinds))).Draw(rt, "kind")
 			want := fmt.Sprintf("%q %q %q", tenant, name, id)
 			if rapid.Bool().Draw(rt, "put") {
-				kinds[name].Put(tenant, map[string]*contact{id: {Name: want}})
+				kinds[name].Put(t.Context(), tenant, map[string]*contact{id: {Name: want}})
 			}
 			fs := kinds[name].Load(t.Context(), tenant, []string{id}, func(_ context.Context, keys []string, answer func(string, *contact, error)) error {
 				<-hold
@@ -362,8 +362,8 @@ func TestLoadSeparates(t *testing.T) {
 
 func TestPut(t *testing.T) {
 	k := newKind(t, cache.New(cache.Options{}))
-	k.Put("t", map[int64]*contact{1: {Name: "old"}})
-	k.Put("t", map[int64]*contact{1: {Name: "1"}, 2: nil})
+	k.Put(t.Context(), "t", map[int64]*contact{1: {Name: "old"}})
+	k.Put(t.Context(), "t", map[int64]*contact{1: {Name: "1"}, 2: nil})
 	var s source
 	check(t, k.Load(t.Context(), "t", []int64{1, 2}, s.fetch), "1 L1", "nil L1")
 	if v, held := k.Peek("t", 1); !held || v.Name != "1" {
@@ -383,7 +383,7 @@ func TestExpiry(t *testing.T) {
 		for key := range int64(1000) {
 			records[key] = &contact{}
 		}
-		k.Put("t", records)
+		k.Put(t.Context(), "t", records)
 		held := func() (n int) {
 			for key := range records {
 				if _, held := k.Peek("t", key); held {
@@ -415,7 +415,7 @@ func TestShortestTTL(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		k.Put("t", map[int64]*contact{1: {}})
+		k.Put(t.Context(), "t", map[int64]*contact{1: {}})
 		time.Sleep(2 * time.Millisecond)
 		if _, held := k.Peek("t", 1); held {
 			t.Error("a record with a TTL of 1 ns is held for ever")
@@ -428,7 +428,7 @@ func TestBytes(t *testing.T) {
 	c := cache.New(cache.Options{Bytes: bytes})
 	k := newKind(t, c)
 	for key := range int64(2000) {
-		k.Put("t", map[int64]*contact{key: {Name: strings.Repeat("x", int(key))}})
+		k.Put(t.Context(), "t", map[int64]*contact{key: {Name: strings.Repeat("x", int(key))}})
 	}
 	// The tier makes room in the background, but soon.
 	for begun := time.Now(); c.Stats().Bytes > bytes; runtime.Gosched() {
@@ -440,8 +440,8 @@ func TestBytes(t *testing.T) {
 		t.Errorf("only %d bytes are held of %d", got, bytes)
 	}
 
-	k.Put("u", map[int64]*contact{1: {Name: "small"}})
-	k.Put("u", map[int64]*contact{1: {Name: strings.Repeat("x", bytes/8)}})
+	k.Put(t.Context(), "u", map[int64]*contact{1: {Name: "small"}})
+	k.Put(t.Context(), "u", map[int64]*contact{1: {Name: strings.Repeat("x", bytes/8)}})
 	if v, held := k.Peek("u", 1); held {
 		t.Errorf("a record of %d bytes is held, or one that it replaced", len(v.Name))
 	}
@@ -451,7 +451,7 @@ func TestNoMemory(t *testing.T) {
 	c := cache.New(cache.Options{Bytes: -1})
 	k := newKind(t, c)
 	s := source{hold: make(chan struct{})}
-	k.Put("t", map[int64]*contact{1: {}})
+	k.Put(t.Context(), "t", map[int64]*contact{1: {}})
 	a, b := k.Load(t.Context(), "t", []int64{1}, s.fetch), k.Load(t.Context(), "t", []int64{1}, s.fetch)
 	close(s.hold)
 	check(t, a, "1 NETWORK")
@@ -478,7 +478,7 @@ func testIDs[K comparable](t *testing.T, c *cache.Cache, name string, keys []K) 
 	t.Helper()
 	k := newNamedKind[K](t, c, name)
 	for _, key := range keys {
-		k.Put("t", map[K]*contact{key: {Name: fmt.Sprint(key)}})
+		k.Put(t.Context(), "t", map[K]*contact{key: {Name: fmt.Sprint(key)}})
 	}
 	for _, key := range keys {
 		if v, held := k.Peek("t", key); !held || v.Name != fmt.Sprint(key) {

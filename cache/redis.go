@@ -2,8 +2,14 @@ package cache
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,9 +21,10 @@ import (
 // connection, making one, asking and being answered.
 const tripTimeout = 250 * time.Millisecond
 
-// Bounds of what is written in one round trip. A record larger than tripBytes
-// makes one by itself.
+// Bounds of what one run of a script takes, and of what is written in one round
+// trip. A record larger than tripBytes makes a round trip by itself.
 const (
+	runRecords  = 500
 	tripRecords = 512
 	tripBytes   = 1 << 20
 )
@@ -26,47 +33,78 @@ const (
 // not written: Redis lacks it then, which is no more than a miss.
 const maxQueued = 8192
 
+// gatherPause is how long the writer waits for more records before it writes
+// the first, so that those of one answer go together.
+const gatherPause = time.Millisecond
+
+// dropLife is how long Redis knows that a record was dropped. What was fetched
+// is written only within writableFor of when that began.
+const (
+	dropLife    = time.Minute
+	writableFor = 50 * time.Second
+)
+
+// ErrNotTold says that a record was dropped in this process, but perhaps not in
+// Redis nor in other processes, which then may answer it until its time ends.
+var ErrNotTold = errors.New("cache: other processes were not told of the drop")
+
 // A remote is the second tier. A nil remote holds nothing.
 type remote struct {
 	client  redis.UniversalClient
+	cluster bool
 	log     *slog.Logger
 	work    *work
-	timeout time.Duration // of a trip
+	timeout atomic.Int64 // of a trip, as a time.Duration
+	name    string       // of this Cache, among those that share the Redis
+	leases  leases
 
 	reads, writes gate
 	trips, faults atomic.Uint64
+	tokens        atomic.Uint64 // given out
 
 	mu      sync.Mutex
 	queue   []write // waiting for the writer
 	writing bool    // the writer is at work
-}
-
-// A write is a record on its way to Redis.
-type write struct {
-	full fullKey
-	record
-	encode  func(value any) ([]byte, error)
-	refused *sync.Once // logs the first record of the kind that cannot be written
+	asks    []*ask  // waiting for the reader
+	reading bool    // the reader is at work
 }
 
 func newRemote(client redis.UniversalClient, log *slog.Logger, work *work) *remote {
-	return &remote{
+	var name [8]byte
+	rand.Read(name[:])
+	_, single := client.(*redis.Client)
+	r := &remote{
 		client:  client,
+		cluster: !single,
 		log:     log,
 		work:    work,
-		timeout: tripTimeout,
+		name:    hex.EncodeToString(name[:]),
 		reads:   gate{what: "read", log: log},
 		writes:  gate{what: "write", log: log},
 	}
+	r.timeout.Store(int64(tripTimeout))
+	r.leases.renew = r.renew
+	return r
+}
+
+// token returns a token that no lease has had.
+func (r *remote) token() string {
+	return r.name + "/" + strconv.FormatUint(r.tokens.Add(1), 36)
 }
 
 // trip makes one round trip, unless the gate keeps it back.
 func (r *remote) trip(ctx context.Context, g *gate, call func(context.Context) error) {
-	made, err := g.do(func() error {
-		ctx, cancel := context.WithTimeout(ctx, r.timeout)
-		defer cancel()
-		return call(ctx)
-	})
+	made, err := g.do(func() error { return r.bounded(ctx, call) })
+	r.count(made, err)
+}
+
+func (r *remote) bounded(ctx context.Context, call func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(r.timeout.Load()))
+	defer cancel()
+	return call(ctx)
+}
+
+func (r *remote) count(made bool, err error) {
 	if made {
 		r.trips.Add(1)
 	}
@@ -75,54 +113,149 @@ func (r *remote) trip(ctx context.Context, g *gate, call func(context.Context) e
 	}
 }
 
-// get returns what Redis holds under each key, "" for what it does not hold or
-// does not tell.
-func (r *remote) get(ctx context.Context, full []fullKey) []string {
-	found := make([]string, len(full))
-	if r == nil {
-		return found
+// perRun is how many records one run of a script takes: in a cluster one, since
+// others may be on other nodes.
+func (r *remote) perRun() int {
+	if r.cluster {
+		return 1
 	}
+	return runRecords
+}
+
+// A question asks for a record, and for a lease if Redis has none of which the
+// time at a place in the header exceeds a bound.
+type question struct {
+	full  fullKey
+	at    any // the place, counted from 0
+	above any // the bound, in milliseconds since 1970
+}
+
+// A finding is what came of a question.
+type finding struct {
+	wire  string // "" if Redis does not hold the record, or does not tell
+	lease int64  // unasked, granted, taken or denied
+}
+
+// An ask is the questions of one batch, and the token of the leases it is granted.
+type ask struct {
+	questions []question
+	token     string
+	reply     chan []finding // has room for the one reply
+}
+
+// ask answers asks in one round trip. If Redis fails, it is as empty, and denies leases.
+func (r *remote) ask(ctx context.Context, asks []*ask) {
+	total := 0
+	for _, a := range asks {
+		total += len(a.questions)
+	}
+	found := make([]finding, total)
+	for i := range found {
+		found[i].lease = denied
+	}
+	defer func() {
+		for _, a := range asks {
+			n := len(a.questions)
+			a.reply <- found[:n:n]
+			found = found[n:]
+		}
+	}()
 	r.trip(ctx, &r.reads, func(ctx context.Context) error {
-		keys := make([]string, len(full))
-		for i, key := range full {
-			keys[i] = key.String()
-		}
-		// One MGET is cheaper than a pipeline of GETs. But of a cluster's MGET
-		// go-redis makes one for each slot, and of a pipeline one for each node.
-		if single, ok := r.client.(*redis.Client); ok {
-			values, err := single.MGet(ctx, keys...).Result()
-			for i := range min(len(values), len(found)) {
-				found[i], _ = values[i].(string)
+		results, err := r.run(ctx, recallScript, recallRuns(asks, total, r.perRun()))
+		i := 0
+		for _, result := range results {
+			values, _ := result.Slice()
+			n := min(r.perRun(), total-i)
+			for j := range len(values) / 2 {
+				f := &found[i+j]
+				f.wire, _ = values[j].(string)
+				f.lease, _ = values[n+j].(int64)
 			}
-			return err
+			i += n
 		}
-		pipe := r.client.Pipeline()
-		gets := make([]*redis.StringCmd, len(keys))
-		for i, key := range keys {
-			gets[i] = pipe.Get(ctx, key)
-		}
-		_, _ = pipe.Exec(ctx) // the first error among the commands', which follow
-		var failure error
-		for i, get := range gets {
-			s, err := get.Result()
-			found[i] = s
-			if err != nil && !errors.Is(err, redis.Nil) {
-				failure = err
-			}
-		}
-		return failure
+		return err
 	})
-	return found
+}
+
+// recallRuns returns the runs of recall for asks, each of so many records.
+func recallRuns(asks []*ask, total, perRun int) []run {
+	life := leaseLife.Milliseconds()
+	runs := make([]run, 0, (total+perRun-1)/perRun)
+	left := total
+	var current *run
+	n, i := 0, 0
+	for _, a := range asks {
+		var token any = a.token
+		for _, q := range a.questions {
+			if i == n {
+				n, i = min(perRun, left), 0
+				left -= n
+				runs = append(runs, run{make([]string, 2*n), make([]any, 1, 1+3*n)})
+				current = &runs[len(runs)-1]
+				current.args[0] = life
+			}
+			key := q.full.String()
+			current.keys[i], current.keys[n+i] = key, leaseOf(key)
+			current.args = append(current.args, token, q.at, q.above)
+			i++
+		}
+	}
+	return runs
+}
+
+// askAgain answers an ask together with others that come while a round trip for
+// such is under way.
+func (r *remote) askAgain(a *ask) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.asks = append(r.asks, a)
+	if !r.reading {
+		r.reading = true
+		r.work.begin()
+		go r.read()
+	}
+}
+
+func (r *remote) read() {
+	defer r.work.end()
+	for {
+		r.mu.Lock()
+		asks := r.asks
+		r.asks = nil
+		r.reading = len(asks) > 0
+		r.mu.Unlock()
+		if len(asks) == 0 {
+			return
+		}
+		r.ask(context.Background(), asks)
+	}
+}
+
+// A write is a record on its way to Redis.
+type write struct {
+	full    fullKey
+	token   string    // of its lease, if it has one
+	record  *record   // nil to give back the lease only
+	began   time.Time // when what brought the record began
+	encode  func(value any) ([]byte, error)
+	refused func(*record) // what to do if Redis knows that the record was dropped since then
+	warned  *sync.Once    // logs the first record of the kind that cannot be written
 }
 
 // put has records written, after those that wait already. It does not wait.
-func (r *remote) put(records []write) {
-	if r == nil || len(records) == 0 || r.reads.isShut() {
+func (r *remote) put(records ...write) {
+	if r == nil || len(records) == 0 {
+		return
+	}
+	if r.reads.isShut() {
+		r.leases.forget(records)
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.queue = append(r.queue, records[:min(len(records), maxQueued-len(r.queue))]...)
+	room := min(len(records), maxQueued-len(r.queue))
+	r.queue = append(r.queue, records[:room]...)
+	r.leases.forget(records[room:])
 	if !r.writing {
 		r.writing = true
 		r.work.begin()
@@ -134,6 +267,7 @@ func (r *remote) put(records []write) {
 // queue gathers the records of the next.
 func (r *remote) write() {
 	defer r.work.end()
+	time.Sleep(gatherPause)
 	for {
 		r.mu.Lock()
 		records := r.queue
@@ -143,9 +277,10 @@ func (r *remote) write() {
 		if len(records) == 0 {
 			return
 		}
-		for len(records) > 0 {
-			records = r.writeSome(records)
+		for left := records; len(left) > 0; {
+			left = r.writeSome(left)
 		}
+		r.leases.forget(records)
 	}
 }
 
@@ -153,34 +288,98 @@ func (r *remote) write() {
 // the others: none when Redis fails, since they would only fail too.
 func (r *remote) writeSome(records []write) (others []write) {
 	r.trip(context.Background(), &r.writes, func(ctx context.Context) error {
-		pipe := r.client.Pipeline()
-		size := 0
-		for pipe.Len() < min(len(records), tripRecords) && size < tripBytes {
-			size += r.add(ctx, pipe, records[pipe.Len()])
+		var runs []run
+		n, size := 0, 0
+		for n < min(len(records), tripRecords) && size < tripBytes {
+			if n%r.perRun() == 0 {
+				runs = append(runs, run{})
+			}
+			size += r.add(&runs[len(runs)-1], records[n])
+			n++
 		}
-		others = records[pipe.Len():]
-		_, err := pipe.Exec(ctx)
+		others = records[n:]
+		results, err := r.run(ctx, fillScript, runs)
+		i := 0
+		for _, result := range results {
+			allowed, _ := result.Slice()
+			for j, ok := range allowed {
+				if w := records[i+j]; ok == int64(0) && w.record != nil {
+					w.refused(w.record)
+				}
+			}
+			i += r.perRun()
+		}
 		return err
 	})
 	return others
 }
 
-// add adds the command that writes w, and returns the bytes that it sends. What
+// add adds to a run what writes w, and returns the bytes that it sends. What
 // cannot be written takes what was there before with it, so that Redis never
 // holds an older record than the one that was to replace it.
-func (r *remote) add(ctx context.Context, pipe redis.Pipeliner, w write) int {
+func (r *remote) add(run *run, w write) int {
 	key := w.full.String()
-	value, err := toWire(w.record, w.encode)
-	life := time.Until(time.UnixMilli(w.expires)).Truncate(time.Millisecond)
-	if err != nil || life <= 0 {
-		if err != nil {
-			w.refused.Do(func() {
+	run.keys = append(run.keys, key, leaseOf(key), dropOf(key))
+	life, value := int64(-1), []byte(nil)
+	if w.record != nil && time.Since(w.began) < writableFor {
+		var err error
+		if value, err = toWire(w.record, w.encode); err != nil {
+			w.warned.Do(func() {
 				r.log.Warn("cache: records of a kind cannot all be kept in Redis", "kind", w.full.kind, "error", err)
 			})
+			value = nil
 		}
-		pipe.Del(ctx, key)
-		return len(key)
+		life = max(w.record.expires-time.Now().UnixMilli(), 0)
+		if value == nil {
+			life = 0
+		}
 	}
-	pipe.Set(ctx, key, value, life)
-	return len(key) + len(value)
+	run.args = append(run.args, w.token, life, value)
+	return 3*len(key) + len(value)
+}
+
+// drop removes records from Redis and tells the other processes, in one round
+// trip, even if Redis has failed lately.
+func (r *remote) drop(full []fullKey) error {
+	if r == nil || len(full) == 0 {
+		return nil
+	}
+	var runs []run
+	for some := range slices.Chunk(full, r.perRun()) {
+		message := []string{r.name}
+		run := run{args: []any{dropLife.Milliseconds(), dropChannel, ""}}
+		for _, key := range some {
+			key := key.String()
+			run.keys = append(run.keys, key, leaseOf(key), dropOf(key))
+			message = append(message, key)
+		}
+		run.args[2] = strings.Join(message, "\n")
+		runs = append(runs, run)
+	}
+	err := r.bounded(context.Background(), func(ctx context.Context) error {
+		_, err := r.run(ctx, dropScript, runs)
+		return err
+	})
+	r.count(true, err)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrNotTold, err)
+	}
+	return nil
+}
+
+// renew lets the leases of this process live on, in one round trip.
+func (r *remote) renew(held map[string]string) {
+	var runs []run
+	for key, token := range held {
+		if len(runs) == 0 || len(runs[len(runs)-1].keys) == r.perRun() {
+			runs = append(runs, run{args: []any{leaseLife.Milliseconds()}})
+		}
+		last := &runs[len(runs)-1]
+		last.keys = append(last.keys, key)
+		last.args = append(last.args, token)
+	}
+	r.trip(context.Background(), &r.reads, func(ctx context.Context) error {
+		_, err := r.run(ctx, renewScript, runs)
+		return err
+	})
 }

@@ -39,7 +39,7 @@ func TestRedis(t *testing.T) {
 	check(t, k.Load(t.Context(), "u", []int64{1}, s.fetch), "1 NETWORK")
 	b.Wait()
 	s.asked(t, "[1 2 3 4]", "[5]", "[1]")
-	trips.check(t, "mget 4", "set 1", "mget 1", "set 1")
+	trips.check(t, "recall 4", "fill 1", "recall 1", "fill 1")
 
 	want := cache.Stats{L1Hits: 3, RedisHits: 3, Misses: 2, RedisTrips: 4}
 	got := b.Stats()
@@ -51,7 +51,8 @@ func TestRedis(t *testing.T) {
 	}
 }
 
-// However many keys a batch has, it takes one round trip to read them and one to write them.
+// However many keys a batch has, it takes one round trip to read them. They are
+// written as they come, together with what comes meanwhile.
 func TestRedisRoundTrips(t *testing.T) {
 	server := startRedis(t)
 	client := server.client(t)
@@ -68,14 +69,28 @@ func TestRedisRoundTrips(t *testing.T) {
 		}
 	}
 	c.Wait()
-	trips.check(t, "mget 250", "set 250")
+	written := 0
+	for i, trip := range trips.seen {
+		var script string
+		var records int
+		fmt.Sscan(trip, &script, &records)
+		if i == 0 && trip != "recall 250" || i > 0 && script != "fill" {
+			t.Errorf("round trip %d to Redis is %s", i, trip)
+		}
+		if script == "fill" {
+			written += records
+		}
+	}
+	if written != 250 || len(trips.seen) > 100 {
+		t.Errorf("%d records are written, all in %d round trips", written, len(trips.seen))
+	}
 }
 
 // A hit does not wait for the fetch of the others.
 func TestRedisPartialHits(t *testing.T) {
 	server := startRedis(t)
 	a := patient(cache.Options{Redis: server.client(t)})
-	newKind(t, a).Put("t", map[int64]*contact{1: {Name: "1"}})
+	newKind(t, a).Put(t.Context(), "t", map[int64]*contact{1: {Name: "1"}})
 	a.Wait()
 
 	s := source{hold: make(chan struct{})}
@@ -99,7 +114,7 @@ func TestRedisExpiry(t *testing.T) {
 	for key := range int64(1000) {
 		records[key] = &contact{}
 	}
-	k.Put("u", records)
+	k.Put(t.Context(), "u", records)
 	c.Wait()
 
 	keys := client.Keys(t.Context(), "*").Val()
@@ -146,7 +161,7 @@ func TestRedisConcurrent(t *testing.T) {
 							t.Errorf("%d is %v, %v", keys[j], v, err)
 						}
 					}
-					k.Put("t", map[int64]*contact{i + 1000: {Name: fmt.Sprint(i + 1000)}})
+					k.Put(t.Context(), "t", map[int64]*contact{i + 1000: {Name: fmt.Sprint(i + 1000)}})
 				}
 			})
 		}
@@ -160,10 +175,10 @@ func TestRedisGarbage(t *testing.T) {
 	client := server.client(t)
 	ctx, key := t.Context(), "dg:1:t:contact:1"
 	a := patient(cache.Options{Redis: client})
-	newKind(t, a).Put("t", map[int64]*contact{1: {Name: "good"}})
+	newKind(t, a).Put(t.Context(), "t", map[int64]*contact{1: {Name: "good"}})
 	a.Wait()
 	good := client.Get(ctx, key).Val()
-	header := good[:18]
+	header := good[:34]
 
 	tests := map[string]string{
 		"empty":         "",
@@ -171,14 +186,14 @@ func TestRedisGarbage(t *testing.T) {
 		"only a header": header,
 		"cut":           good[:len(good)-2],
 		"longer":        good + "}",
-		"other version": "\x02" + good[1:],
-		"other flags":   "\x01\x02" + good[2:],
+		"other version": "\x01" + good[1:],
+		"other flags":   "\x02\x02" + good[2:],
 		"null":          header + "null",
 		"other type":    header + `{"Name":7}`,
 		"no JSON":       header + "\xff\xfe",
-		"ended":         good[:2] + strings.Repeat("\x00", 16) + good[18:],
+		"ended":         good[:2] + strings.Repeat("\x00", 32) + good[34:],
 		"never fetched": good[:2] + strings.Repeat("\xff", 8) + good[10:],
-		"never ends":    good[:2] + "\x7f" + strings.Repeat("\xff", 7) + "\x7f" + strings.Repeat("\xff", 7) + good[18:],
+		"never ends":    good[:2] + strings.Repeat("\x7f"+strings.Repeat("\xff", 7), 4) + good[34:],
 		"huge":          header + `{"Name":"` + strings.Repeat("x", 4<<20) + `"}`,
 	}
 	for name, value := range tests {
@@ -237,12 +252,12 @@ func TestRedisUnwritable(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"error", "panic", strings.Repeat("x", 4<<20)} {
-		k.Put("t", map[string]*contact{"1": {Name: "good"}})
+		k.Put(t.Context(), "t", map[string]*contact{"1": {Name: "good"}})
 		c.Wait()
 		if n := client.DBSize(t.Context()).Val(); n != 1 {
 			t.Fatalf("%d records in Redis, want 1", n)
 		}
-		k.Put("t", map[string]*contact{"1": {Name: name}})
+		k.Put(t.Context(), "t", map[string]*contact{"1": {Name: name}})
 		c.Wait()
 		if n := client.DBSize(t.Context()).Val(); n != 0 {
 			t.Errorf("%.10s: %d records in Redis, want none", name, n)
@@ -253,7 +268,7 @@ func TestRedisUnwritable(t *testing.T) {
 	}
 	log.check(t, "WARN cache: records of a kind")
 
-	k.Put("t", map[string]*contact{"2": {Name: "unreadable"}})
+	k.Put(t.Context(), "t", map[string]*contact{"2": {Name: "unreadable"}})
 	c.Wait()
 	fetch := func(context.Context, []int64, func(int64, *contact, error)) error { return nil }
 	check(t, newKind(t, patient(cache.Options{Redis: client})).Load(t.Context(), "t", []int64{2}, fetch), "nil NETWORK")
@@ -289,7 +304,7 @@ func TestRedisHung(t *testing.T) {
 		begun := time.Now()
 		for key := range int64(200) {
 			check(t, k.Load(t.Context(), "t", []int64{key}, new(source).fetch), fmt.Sprint(key, " NETWORK"))
-			k.Put("t", map[int64]*contact{-key: {}})
+			k.Put(t.Context(), "t", map[int64]*contact{-key: {}})
 		}
 		atMostOneTripAPause(t, c, begun)
 		log.check(t, "WARN cache: Redis fails")
@@ -308,7 +323,7 @@ func TestRedisSlow(t *testing.T) {
 	c := patient(cache.Options{Redis: client})
 	k := newKind(t, c)
 	for key := range int64(30_000) {
-		k.Put("t", map[int64]*contact{key: {}})
+		k.Put(t.Context(), "t", map[int64]*contact{key: {}})
 	}
 	close(hold)
 	for !c.Wait() {
@@ -360,7 +375,7 @@ func TestRedisFull(t *testing.T) {
 	server := startRedis(t)
 	client := server.client(t)
 	a := patient(cache.Options{Redis: client})
-	newKind(t, a).Put("t", map[int64]*contact{1: {Name: "1"}, 2: {Name: "2"}})
+	newKind(t, a).Put(t.Context(), "t", map[int64]*contact{1: {Name: "1"}, 2: {Name: "2"}})
 	a.Wait()
 	client.ConfigSet(t.Context(), "maxmemory", "1")
 
@@ -374,7 +389,7 @@ func TestRedisFull(t *testing.T) {
 
 	client.ConfigSet(t.Context(), "maxmemory", "0")
 	b.EndPauses()
-	k.Put("t", map[int64]*contact{4: {}})
+	k.Put(t.Context(), "t", map[int64]*contact{4: {}})
 	b.Wait()
 	log.check(t, "WARN cache: Redis fails", "INFO cache: Redis is back")
 }
@@ -403,7 +418,7 @@ func TestRedisCluster(t *testing.T) {
 	check(t, newKind(t, b).Load(t.Context(), "t", append(keys, 9), new(source).fetch),
 		"1 REDIS", "2 REDIS", "3 REDIS", "4 REDIS", "5 REDIS", "6 REDIS", "7 REDIS", "8 REDIS", "9 NETWORK")
 	b.Wait()
-	trips.check(t, "get 9", "set 1")
+	trips.check(t, "recall 9", "fill 1")
 }
 
 func TestConnectRedis(t *testing.T) {
@@ -546,10 +561,11 @@ func (s *redisServer) client(t testing.TB) redis.UniversalClient {
 // patience keeps a slow machine from failing the tests of a Redis that works.
 const patience = "dial_timeout=1m&read_timeout=1m&write_timeout=1m&pool_timeout=1m"
 
-// patient returns a cache that gives Redis as much time.
+// patient returns a cache that gives Redis as much time, and hears of drops.
 func patient(o cache.Options) *cache.Cache {
 	c := cache.New(o)
 	c.BePatient()
+	c.AwaitHearing()
 	return c
 }
 
@@ -564,10 +580,9 @@ func connect(t testing.TB, url string) redis.UniversalClient {
 	return client
 }
 
-// trips are the round trips of a client: "mget 3" is one command, "set 3" a
-// pipeline that begins with one.
+// trips are the round trips of a client: the name of the script, and of how many records.
 type trips struct {
-	hold <-chan struct{} // if not nil, pipelines wait until it is closed
+	hold <-chan struct{} // if not nil, scripts wait until it is closed
 
 	mu   sync.Mutex
 	seen []string
@@ -581,29 +596,34 @@ func countTrips(client redis.UniversalClient) *trips {
 
 func (n *trips) DialHook(next redis.DialHook) redis.DialHook { return next }
 
-func (n *trips) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
-	return func(ctx context.Context, cmd redis.Cmder) error {
-		n.add(cmd, len(cmd.Args())-1)
-		return next(ctx, cmd)
-	}
-}
+func (n *trips) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
 
 func (n *trips) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
-		if n.hold != nil {
+		if n.add(cmds) && n.hold != nil {
 			<-n.hold
 		}
-		n.add(cmds[0], len(cmds))
 		return next(ctx, cmds)
 	}
 }
 
-func (n *trips) add(first redis.Cmder, keys int) {
-	if name := first.Name(); name == "mget" || name == "get" || name == "set" { // no greeting of a connection
-		n.mu.Lock()
-		defer n.mu.Unlock()
-		n.seen = append(n.seen, fmt.Sprint(name, " ", keys))
+// add counts a round trip of scripts, and reports whether it is one.
+func (n *trips) add(cmds []redis.Cmder) bool {
+	var script string
+	records := 0
+	for _, cmd := range cmds {
+		args := cmd.Args()
+		if cmd.Name() != "evalsha" { // the greeting of a connection
+			return false
+		}
+		name, keys := cache.ScriptOf(args[1].(string))
+		script = name
+		records += args[2].(int) / keys
 	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.seen = append(n.seen, fmt.Sprint(script, " ", records))
+	return true
 }
 
 func (n *trips) check(t *testing.T, want ...string) {

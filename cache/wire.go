@@ -11,10 +11,14 @@ import (
 //	byte  0      layout version
 //	byte  1      1 if there is no such record, else 0
 //	bytes 2-9    when it was fetched, in milliseconds since 1970, big endian
-//	bytes 10-17  when it ends, likewise
+//	bytes 10-17  until when it is fresh, likewise
+//	bytes 18-25  until when it is answered at once
+//	bytes 26-33  until when it is kept
 const (
-	layoutVersion = 1
-	headerSize    = 18
+	layoutVersion = 2
+	headerSize    = 34
+	freshAt       = 10
+	staleAt       = 18
 )
 
 // maxWireSize bounds what a record takes in Redis, in bytes. Larger ones are
@@ -27,11 +31,12 @@ var (
 )
 
 // toWire returns what is kept of r in Redis.
-func toWire(r record, encode func(value any) ([]byte, error)) ([]byte, error) {
-	b := make([]byte, headerSize, 1024)
+func toWire(r *record, encode func(value any) ([]byte, error)) ([]byte, error) {
+	b := make([]byte, 2, 1024)
 	b[0] = layoutVersion
-	binary.BigEndian.PutUint64(b[2:], uint64(r.fetched))
-	binary.BigEndian.PutUint64(b[10:], uint64(r.expires))
+	for _, ms := range [...]int64{r.fetched, r.fresh, r.stale, r.expires} {
+		b = binary.BigEndian.AppendUint64(b, uint64(ms))
+	}
 	if r.value == nil {
 		b[1] = 1
 		return b, nil
@@ -47,16 +52,17 @@ func toWire(r record, encode func(value any) ([]byte, error)) ([]byte, error) {
 }
 
 // fromWire returns what s, which may be anything, keeps of a record: its times,
-// and its value still encoded, nil if there is no such record.
-func fromWire(s string) (r record, encoded []byte, ok bool) {
+// and its value still encoded, nil if there is no such record. It returns no
+// record if s keeps none.
+func fromWire(s string) (r *record, encoded []byte) {
 	if len(s) < headerSize || len(s) > maxWireSize || s[0] != layoutVersion || s[1] > 1 {
-		return record{}, nil, false
+		return nil, nil
 	}
 	b := []byte(s)
-	r.fetched = int64(binary.BigEndian.Uint64(b[2:]))
-	r.expires = int64(binary.BigEndian.Uint64(b[10:]))
+	at := func(i int) int64 { return int64(binary.BigEndian.Uint64(b[i:])) }
+	r = &record{fetched: at(2), fresh: at(freshAt), stale: at(staleAt), expires: at(26)}
 	if b[1] == 0 {
 		encoded = b[headerSize:]
 	}
-	return r, encoded, true
+	return r, encoded
 }

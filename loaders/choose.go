@@ -58,8 +58,8 @@ const accountCount = "accounts"
 const sizeTTL = 24 * time.Hour
 
 // learn keeps how many records of a kind there are.
-func (s *Source) learn(name string, n int) {
-	s.store.sizes.Put(s.tenant, map[string]*int{name: &n})
+func (s *Source) learn(ctx context.Context, name string, n int) {
+	s.store.sizes.Put(ctx, s.tenant, map[string]*int{name: &n})
 }
 
 // accountPages returns how many pages the list of accounts has, as far as was

@@ -337,7 +337,7 @@ func (s *Source) contactsByEmail(ctx context.Context, email string) ([]*drift.Co
 		}
 		found = append(found, page.Contacts...)
 		if page.Next == "" || page.Next == query.Page || pages == mostEmailPages {
-			s.keepContacts(found)
+			s.keepContacts(ctx, found)
 			return found, nil
 		}
 		query.Page = page.Next
@@ -350,7 +350,7 @@ func (s *Source) contactsByExternalID(ctx context.Context, ids []string, answer 
 		if err != nil {
 			return err
 		}
-		s.keepContacts(found)
+		s.keepContacts(ctx, found)
 		for _, c := range found {
 			if c.ExternalID != nil && slices.Contains(ids, *c.ExternalID) {
 				answer(*c.ExternalID, c, nil)
@@ -362,12 +362,12 @@ func (s *Source) contactsByExternalID(ctx context.Context, ids []string, answer 
 }
 
 // keepContacts keeps contacts that came as rows of a list: rows are whole.
-func (s *Source) keepContacts(list []*drift.Contact) {
+func (s *Source) keepContacts(ctx context.Context, list []*drift.Contact) {
 	byID := make(map[drift.ID]*drift.Contact, len(list))
 	for _, c := range list {
 		byID[c.ID] = c
 	}
-	s.store.contacts.Put(s.tenant, byID)
+	s.store.contacts.Put(ctx, s.tenant, byID)
 }
 
 // reportContacts is how many contacts one report is asked for. Drift documents
@@ -421,7 +421,7 @@ func (s *Source) userList(ctx context.Context) (*UserDirectory, error) {
 		return nil, err
 	}
 	d := newUserDirectory(list)
-	s.store.users.Put(s.tenant, d.byID)
+	s.store.users.Put(ctx, s.tenant, d.byID)
 	return d, nil
 }
 
@@ -493,7 +493,7 @@ func (s *Source) report(ctx context.Context, r Report) (*drift.Report, error) {
 func (s *Source) accountPage(ctx context.Context, p AccountPage) (*drift.AccountPage, error) {
 	page, err := s.api.Accounts(ctx, p.Index, p.Size)
 	if err == nil {
-		s.keepAccounts(page.Accounts)
+		s.keepAccounts(ctx, page.Accounts)
 	}
 	return page, err
 }
@@ -529,18 +529,18 @@ func (s *Source) accountDirectory(ctx context.Context) (*AccountDirectory, error
 			}
 		}
 	}
-	s.keepAccounts(list)
-	s.learn(accountCount, len(list))
+	s.keepAccounts(ctx, list)
+	s.learn(ctx, accountCount, len(list))
 	return newAccountDirectory(list), nil
 }
 
 // keepAccounts keeps accounts that came as rows of a list: rows are whole.
-func (s *Source) keepAccounts(list []*drift.Account) {
+func (s *Source) keepAccounts(ctx context.Context, list []*drift.Account) {
 	byID := make(map[string]*drift.Account, len(list))
 	for _, a := range list {
 		byID[a.ID] = a
 	}
-	s.store.accounts.Put(s.tenant, byID)
+	s.store.accounts.Put(ctx, s.tenant, byID)
 }
 
 // mostHalvings bounds how often a window of meetings is halved, and with it the

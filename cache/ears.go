@@ -1,0 +1,145 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// dropChannel is where drops are told: the name of the Cache, then the keys, each in a line.
+const dropChannel = "dg:" + keyVersion + ":drops"
+
+// A process that cannot hear of drops still uses its own tier a little. While
+// nothing has been heard from Redis for deafWindow, it answers only what it got
+// within that time; and within downWindow while Redis fails as a whole, for then
+// drops reach nobody, and the source would have to bear all the load.
+//
+// Redis is asked for a sign of life each pingPause; without one for silence, the
+// connection is given up and made anew, after listenPause if that fails.
+const (
+	deafWindow  = 5 * time.Second
+	downWindow  = 30 * time.Second
+	pingPause   = time.Second
+	silence     = 3 * time.Second
+	listenPause = 100 * time.Millisecond
+)
+
+// ears hear of the drops of other processes, by a connection of their own.
+type ears struct {
+	cache  *Cache
+	cancel context.CancelFunc
+	ended  chan struct{}
+
+	begun atomic.Int64 // the moment at which the subscription began; what the process got before may have been dropped
+	heard atomic.Int64 // the last moment at which Redis was heard
+}
+
+func listen(c *Cache) *ears {
+	ctx, cancel := context.WithCancel(context.Background())
+	e := &ears{cache: c, cancel: cancel, ended: make(chan struct{})}
+	go e.run(ctx)
+	return e
+}
+
+func (e *ears) close() {
+	e.cancel()
+	<-e.ended
+}
+
+// trust returns the moment since which what began is as good as what is heard.
+func (e *ears) trust(now time.Duration) time.Duration {
+	begun := time.Duration(e.begun.Load())
+	if now-time.Duration(e.heard.Load()) <= deafWindow {
+		return begun
+	}
+	window := deafWindow
+	if e.cache.remote.reads.isShut() {
+		window = downWindow
+	}
+	return max(begun, now-window)
+}
+
+// run listens until ctx ends.
+func (e *ears) run(ctx context.Context) {
+	defer close(e.ended)
+	for ctx.Err() == nil {
+		e.listen(ctx)
+		select {
+		case <-time.After(listenPause):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// listen listens until the connection breaks.
+func (e *ears) listen(ctx context.Context) {
+	subscription := e.cache.remote.client.Subscribe(ctx, dropChannel)
+	defer subscription.Close()
+	stop := context.AfterFunc(ctx, func() { subscription.Close() })
+	defer stop()
+	last := time.Now()
+	for {
+		message, err := subscription.ReceiveTimeout(ctx, pingPause)
+		var timeout interface{ Timeout() bool }
+		switch {
+		case err == nil:
+			last = time.Now()
+		case errors.As(err, &timeout) && timeout.Timeout() && time.Since(last) < silence:
+			if subscription.Ping(ctx) != nil {
+				return
+			}
+			continue
+		default:
+			return
+		}
+		if m, ok := message.(*redis.Message); ok {
+			e.cache.hear(m.Payload)
+		} else if _, ok := message.(*redis.Subscription); ok {
+			e.begin(ctx)
+		}
+		e.heard.Store(int64(time.Since(e.cache.epoch)))
+	}
+}
+
+// begin puts in doubt what the process has got before, for drops may have been missed.
+func (e *ears) begin(ctx context.Context) {
+	c := e.cache
+	first := e.begun.Swap(int64(time.Since(c.epoch))) == 0
+	c.mu.Lock()
+	for _, k := range c.kinds {
+		k.forgetAll()
+	}
+	c.mu.Unlock()
+	c.memory.clear()
+	if !first {
+		c.clears.Add(1)
+	}
+	_ = c.remote.bounded(ctx, c.remote.teach) // else the first call of each script does
+}
+
+// hear forgets what another process has dropped.
+func (c *Cache) hear(message string) {
+	sender, rest, _ := strings.Cut(message, "\n")
+	if sender == c.remote.name {
+		return
+	}
+	byKind := make(map[string][]fullKey)
+	for key := range strings.SplitSeq(rest, "\n") {
+		if full, ok := parseKey(key); ok {
+			byKind[full.kind] = append(byKind[full.kind], full)
+		}
+	}
+	for name, full := range byKind {
+		c.mu.Lock()
+		k := c.kinds[name]
+		c.mu.Unlock()
+		if k != nil {
+			k.forget(full)
+			c.dropsHeard.Add(uint64(len(full)))
+		}
+	}
+}
