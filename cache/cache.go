@@ -65,6 +65,7 @@ type Cache struct {
 	work        work
 	epoch       time.Time     // when the Cache was made
 	seq         atomic.Uint64 // counts the drops that this process made or heard
+	ahead       atomic.Int64  // milliseconds that ms is ahead of the clock; only tests set it
 
 	memoryHits, remoteHits, staleHits, misses, shared atomic.Uint64
 	refreshes, refreshErrors, leaseWaits              atomic.Uint64
@@ -129,6 +130,9 @@ func (c *Cache) moment() moment {
 	return moment{time.Since(c.epoch), c.seq.Load()}
 }
 
+// ms returns the time in milliseconds since 1970.
+func (c *Cache) ms() int64 { return time.Now().UnixMilli() + c.ahead.Load() }
+
 // An instant is what a load needs to know of the time.
 type instant struct {
 	ms    int64         // since 1970
@@ -137,7 +141,7 @@ type instant struct {
 
 func (c *Cache) now() instant {
 	now := time.Now()
-	i := instant{ms: now.UnixMilli()}
+	i := instant{ms: now.UnixMilli() + c.ahead.Load()}
 	if c.ears != nil {
 		i.trust = c.ears.trust(now.Sub(c.epoch))
 	}

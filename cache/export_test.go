@@ -34,3 +34,12 @@ func ScriptOf(hash string) (name string, keys int) {
 	}
 	return hash, 1
 }
+
+// Advance lets records age at once.
+func (c *Cache) Advance(d time.Duration) { c.ahead.Add(d.Milliseconds()) }
+
+// StopHeart ends the renewal of leases, as the death of the process does.
+func (c *Cache) StopHeart() { c.remote.leases.close() }
+
+// LeaseLife is how long a lease lives that is not renewed.
+const LeaseLife = leaseLife

@@ -274,7 +274,7 @@ func (k *Kind[K, V]) full(t Tenant, key K) fullKey {
 // record returns what is kept of v, which has been fetched just now, by what
 // began at a moment.
 func (k *Kind[K, V]) record(v V, began moment) *record {
-	r := &record{fetched: time.Now().UnixMilli(), began: began}
+	r := &record{fetched: k.cache.ms(), began: began}
 	if isNil(v) {
 		r.fresh = r.fetched + aTenthMoreOrLess(k.absentTTL)
 		r.stale, r.expires = r.fresh, r.fresh
@@ -303,14 +303,14 @@ func aTenthMoreOrLess(d time.Duration) int64 {
 func (k *Kind[K, V]) setEarly(r *record) {
 	r.early = r.fresh
 	if k.revalidate > 0 && r.value != nil {
-		r.early -= (r.fresh - r.fetched) / 5
+		r.early -= max(r.fresh-r.fetched, 0) / 5
 	}
 }
 
 // write returns what writes a record to Redis.
 func (k *Kind[K, V]) write(full fullKey, r *record, token string, began moment) write {
 	refused := func(r *record) { k.refuse(full, r) }
-	return write{full, token, r, k.cache.epoch.Add(began.at), k.encode, refused, &k.refused}
+	return write{full, token, r, k.cache.epoch.Add(began.at), k.cache.ms, k.encode, refused, &k.refused}
 }
 
 // refuse drops a record from the in-process tier of which Redis says that it
@@ -332,7 +332,7 @@ func (k *Kind[K, V]) revive(s string, began moment) *record {
 	if r == nil {
 		return nil
 	}
-	now := time.Now().UnixMilli()
+	now := k.cache.ms()
 	if encoded == nil {
 		r.expires = min(r.expires, r.fresh)
 		k.curb(r, now, k.absentTTL, 0, 0)

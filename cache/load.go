@@ -275,7 +275,7 @@ func (b *batch[K, V]) ask(flights []*flight[K, V]) *ask {
 	if c.remote == nil {
 		return nil
 	}
-	now := time.Now().UnixMilli()
+	now := c.ms()
 	var above any = now // one for all
 	a := &ask{questions: make([]question, len(flights)), token: c.remote.token(), reply: make(chan []finding, 1)}
 	for i, f := range flights {

@@ -234,9 +234,10 @@ func (r *remote) read() {
 // A write is a record on its way to Redis.
 type write struct {
 	full    fullKey
-	token   string    // of its lease, if it has one
-	record  *record   // nil to give back the lease only
-	began   time.Time // when what brought the record began
+	token   string       // of its lease, if it has one
+	record  *record      // nil to give back the lease only
+	began   time.Time    // when what brought the record began
+	now     func() int64 // in milliseconds since 1970
 	encode  func(value any) ([]byte, error)
 	refused func(*record) // what to do if Redis knows that the record was dropped since then
 	warned  *sync.Once    // logs the first record of the kind that cannot be written
@@ -329,7 +330,7 @@ func (r *remote) add(run *run, w write) int {
 			})
 			value = nil
 		}
-		life = max(w.record.expires-time.Now().UnixMilli(), 0)
+		life = max(w.record.expires-w.now(), 0)
 		if value == nil {
 			life = 0
 		}
