@@ -36,6 +36,7 @@ type ears struct {
 
 	begun atomic.Int64 // the moment at which the subscription began; what the process got before may have been dropped
 	heard atomic.Int64 // the last moment at which Redis was heard
+	tries atomic.Int64 // connections made, or tried
 }
 
 func listen(c *Cache) *ears {
@@ -77,6 +78,7 @@ func (e *ears) run(ctx context.Context) {
 
 // listen listens until the connection breaks.
 func (e *ears) listen(ctx context.Context) {
+	e.tries.Add(1)
 	subscription := e.cache.remote.client.Subscribe(ctx, dropChannel)
 	defer subscription.Close()
 	stop := context.AfterFunc(ctx, func() { subscription.Close() })

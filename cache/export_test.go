@@ -43,3 +43,9 @@ func (c *Cache) StopHeart() { c.remote.leases.close() }
 
 // LeaseLife is how long a lease lives that is not renewed.
 const LeaseLife = leaseLife
+
+// StopHearing lets the Cache hear of no more drops.
+func (c *Cache) StopHearing() { c.ears.close() }
+
+// Ears counts the connections that were made to hear of drops.
+func (c *Cache) Ears() int64 { return c.ears.tries.Load() }

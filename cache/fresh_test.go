@@ -36,7 +36,7 @@ var errOutage = errors.New("outage")
 type teller struct {
 	source
 	says string
-	err  error // of every key
+	err  error           // of every key
 	ctx  context.Context // of the last call
 }
 

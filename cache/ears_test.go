@@ -1,0 +1,88 @@
+package cache
+
+import (
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+func TestTrust(t *testing.T) {
+	const s = time.Second
+	for _, tt := range []struct {
+		name              string
+		begun, heard, now time.Duration
+		down              bool
+		want              time.Duration
+	}{
+		{"not heard yet", 0, 0, 4 * s, false, 0},
+		{"never heard", 0, 0, 100 * s, false, 95 * s},
+		{"hearing", 3 * s, 99 * s, 100 * s, false, 3 * s},
+		{"deaf for less than the window", 3 * s, 95 * s, 100 * s, false, 3 * s},
+		{"deaf", 3 * s, 94 * s, 100 * s, false, 95 * s},
+		{"deaf since it began", 97 * s, 97 * s, 103 * s, false, 98 * s},
+		{"Redis is down", 3 * s, 94 * s, 100 * s, true, 70 * s},
+	} {
+		log := slog.New(slog.DiscardHandler)
+		e := &ears{cache: &Cache{remote: &remote{reads: gate{log: log}}}}
+		if tt.down {
+			e.cache.remote.reads.do(func() error { return errors.New("down") })
+		}
+		e.begun.Store(int64(tt.begun))
+		e.heard.Store(int64(tt.heard))
+		if got := e.trust(tt.now); got != tt.want {
+			t.Errorf("%s: what began at %s is trusted, want %s", tt.name, got, tt.want)
+		}
+	}
+}
+
+// A process that is deaf answers only what it got within the window.
+func TestDeaf(t *testing.T) {
+	k := newUsers(t, time.Hour, 0, 0)
+	c := k.cache
+	c.remote = &remote{reads: gate{log: c.log}}
+	c.ears = &ears{cache: c, cancel: func() {}, ended: make(chan struct{})}
+	close(c.ears.ended)
+	c.epoch = c.epoch.Add(-time.Hour) // so long has nothing been heard
+	k.cache.memory.set(k.full("t", 1), k.record(&user{}, moment{at: time.Hour - 2*deafWindow}))
+	k.cache.memory.set(k.full("t", 2), k.record(&user{}, c.moment()))
+	if _, held := k.Peek("t", 1); held {
+		t.Error("a record from before the window is answered")
+	}
+	if _, held := k.Peek("t", 2); !held {
+		t.Error("a record of just now is not answered")
+	}
+	c.ears.heard.Store(int64(time.Hour))
+	if _, held := k.Peek("t", 1); !held {
+		t.Error("a record is not answered though drops are heard")
+	}
+}
+
+func TestParseKey(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := fullKey{Tenant(rapid.String().Draw(t, "tenant")), rapid.String().Draw(t, "kind"), rapid.String().Draw(t, "id")}
+		if got, ok := parseKey(want.String()); !ok || got != want {
+			t.Errorf("%q comes back as %q, %t", want, got, ok)
+		}
+	})
+	for _, s := range []string{"", "dg:1:t:contact", "dg:1:t:contact:1:2", "dg:0:t:contact:1", "dg:1:t:contact:%", "xx:1:t:contact:1"} {
+		if got, ok := parseKey(s); ok {
+			t.Errorf("%q is taken for %q", s, got)
+		}
+	}
+}
+
+func TestPollPause(t *testing.T) {
+	for waited, want := range map[time.Duration]time.Duration{
+		0:                      shortestPoll,
+		40 * time.Millisecond:  5 * time.Millisecond,
+		100 * time.Millisecond: 12500 * time.Microsecond,
+		time.Minute:            longestPoll,
+	} {
+		if got := pollPause(waited); got != want {
+			t.Errorf("after %s the next poll is in %s, want %s", waited, got, want)
+		}
+	}
+}
