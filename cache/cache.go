@@ -116,6 +116,7 @@ func (c *Cache) Close() {
 	if c.remote != nil {
 		c.ears.close()
 		c.remote.leases.close()
+		c.remote.owed.close()
 	}
 	c.memory.stop()
 }

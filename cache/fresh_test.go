@@ -269,6 +269,15 @@ func TestDropDuringRefresh(t *testing.T) {
 	k.Drop("t", 2)
 	close(s.hold)
 	check(t, k.Load(t.Context(), "t", []int64{2}, s.fetch), "outage")
+
+	s.says, s.hold, s.err = "old", nil, nil
+	check(t, k.Load(t.Context(), "t", []int64{3}, s.fetch), "old NETWORK")
+	c.Advance(ttl*11/10 + 2*revalidate)
+	s.hold, s.err = make(chan struct{}), errOutage
+	fs := k.Load(t.Context(), "t", []int64{3}, s.fetch)
+	k.Drop("t", 3)
+	close(s.hold)
+	check(t, fs, "outage")
 }
 
 // Of what a list brings, nothing is kept that was dropped since its fetch began.

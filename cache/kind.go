@@ -200,8 +200,8 @@ func (k *Kind[K, V]) keepUnlessDropped(full fullKey, r *record) bool {
 // after it returned shares one from before, in this process; in the others that
 // holds as soon as they hear of it.
 //
-// An error is ErrNotTold: this process has forgotten the records, but Redis may
-// still hold them, and so may other processes.
+// It waits for one round trip to Redis. An error is ErrNotTold: this process has
+// forgotten the records, others not yet.
 func (k *Kind[K, V]) Drop(t Tenant, keys ...K) error {
 	full := make([]fullKey, len(keys))
 	for i, key := range keys {

@@ -44,8 +44,9 @@ const (
 	writableFor = 50 * time.Second
 )
 
-// ErrNotTold says that a record was dropped in this process, but perhaps not in
-// Redis nor in other processes, which then may answer it until its time ends.
+// ErrNotTold says that records were dropped in this process, but that Redis and
+// other processes may still answer them. They are told as soon as Redis answers,
+// unless this process ends before.
 var ErrNotTold = errors.New("cache: other processes were not told of the drop")
 
 // A remote is the second tier. A nil remote holds nothing.
@@ -57,6 +58,7 @@ type remote struct {
 	timeout atomic.Int64 // of a trip, as a time.Duration
 	name    string       // of this Cache, among those that share the Redis
 	leases  leases
+	owed    owed
 
 	reads, writes gate
 	trips, faults atomic.Uint64
@@ -84,6 +86,7 @@ func newRemote(client redis.UniversalClient, log *slog.Logger, work *work) *remo
 	}
 	r.timeout.Store(int64(tripTimeout))
 	r.leases.renew = r.renew
+	r.owed.pay = r.tell
 	return r
 }
 
@@ -156,6 +159,7 @@ func (r *remote) ask(ctx context.Context, asks []*ask) {
 	defer func() {
 		for _, a := range asks {
 			n := len(a.questions)
+			r.ignoreOwed(a, found)
 			a.reply <- found[:n:n]
 			found = found[n:]
 		}
@@ -175,6 +179,19 @@ func (r *remote) ask(ctx context.Context, asks []*ask) {
 		}
 		return err
 	})
+}
+
+// ignoreOwed takes from what was found for an ask the records that were dropped
+// without the knowledge of Redis.
+func (r *remote) ignoreOwed(a *ask, found []finding) {
+	if !r.owed.any.Load() {
+		return
+	}
+	for i, q := range a.questions {
+		if f := &found[i]; f.lease != granted && r.owed.has(q.full) {
+			*f = finding{lease: denied}
+		}
+	}
 }
 
 // recallRuns returns the runs of recall for asks, each of so many records.
@@ -339,12 +356,20 @@ func (r *remote) add(run *run, w write) int {
 	return 3*len(key) + len(value)
 }
 
-// drop removes records from Redis and tells the other processes, in one round
-// trip, even if Redis has failed lately.
+// drop removes records from Redis and tells the other processes, or sees to it
+// that this is made up for.
 func (r *remote) drop(full []fullKey) error {
-	if r == nil || len(full) == 0 {
-		return nil
+	err := r.tell(full)
+	if err != nil {
+		r.owed.add(full)
+		return fmt.Errorf("%w: %w", ErrNotTold, err)
 	}
+	return nil
+}
+
+// tell tells Redis and the other processes of drops, in one round trip, even if
+// Redis has failed lately.
+func (r *remote) tell(full []fullKey) error {
 	var runs []run
 	for some := range slices.Chunk(full, r.perRun()) {
 		message := []string{r.name}
@@ -362,10 +387,7 @@ func (r *remote) drop(full []fullKey) error {
 		return err
 	})
 	r.count(true, err)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrNotTold, err)
-	}
-	return nil
+	return err
 }
 
 // renew lets the leases of this process live on, in one round trip.

@@ -582,7 +582,8 @@ func connect(t testing.TB, url string) redis.UniversalClient {
 
 // trips are the round trips of a client: the name of the script, and of how many records.
 type trips struct {
-	hold <-chan struct{} // if not nil, scripts wait until it is closed
+	hold   <-chan struct{}   // if not nil, scripts wait until it is closed
+	before func(trip string) // if not nil, is called before each
 
 	mu   sync.Mutex
 	seen []string
@@ -600,21 +601,26 @@ func (n *trips) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return n
 
 func (n *trips) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
-		if n.add(cmds) && n.hold != nil {
-			<-n.hold
+		if trip := n.add(cmds); trip != "" {
+			if n.hold != nil {
+				<-n.hold
+			}
+			if n.before != nil {
+				n.before(trip)
+			}
 		}
 		return next(ctx, cmds)
 	}
 }
 
-// add counts a round trip of scripts, and reports whether it is one.
-func (n *trips) add(cmds []redis.Cmder) bool {
+// add counts a round trip of scripts, and returns it; "" if it is none.
+func (n *trips) add(cmds []redis.Cmder) string {
 	var script string
 	records := 0
 	for _, cmd := range cmds {
 		args := cmd.Args()
 		if cmd.Name() != "evalsha" { // the greeting of a connection
-			return false
+			return ""
 		}
 		name, keys := cache.ScriptOf(args[1].(string))
 		script = name
@@ -622,8 +628,9 @@ func (n *trips) add(cmds []redis.Cmder) bool {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.seen = append(n.seen, fmt.Sprint(script, " ", records))
-	return true
+	trip := fmt.Sprint(script, " ", records)
+	n.seen = append(n.seen, trip)
+	return trip
 }
 
 func (n *trips) check(t *testing.T, want ...string) {

@@ -257,6 +257,73 @@ func TestReplicasDropDuringLoad(t *testing.T) {
 	check(t, kb.Load(t.Context(), "t", []int64{1, 2}, nil), "new REDIS", "new REDIS")
 }
 
+// What a load reads from Redis while the drop is on its way there is not kept either.
+func TestDropOnItsWay(t *testing.T) {
+	server := startRedis(t)
+	client := server.client(t)
+	trips := countTrips(client)
+	c := patient(cache.Options{Redis: client})
+	k := newKind(t, c)
+	k.Put(t.Context(), "t", map[int64]*contact{1: {Name: "old"}})
+	c.Wait()
+	trips.before = func(trip string) {
+		if trip == "drop 1" {
+			check(t, k.Load(t.Context(), "t", []int64{1}, nil), "old REDIS")
+		}
+	}
+	if err := k.Drop("t", 1); err != nil {
+		t.Fatal(err)
+	}
+	if v, held := k.Peek("t", 1); held {
+		t.Errorf("%v is held", v)
+	}
+	check(t, k.Load(t.Context(), "t", []int64{1}, (&teller{says: "new"}).fetch), "new NETWORK")
+}
+
+// A write that is on its way when its record is dropped is refused, and one that
+// was just before is removed.
+func TestDropMeetsWrite(t *testing.T) {
+	server := startRedis(t)
+	for _, first := range []string{"drop", "write"} {
+		t.Run(first+" first", func(t *testing.T) {
+			client := server.client(t)
+			trips := countTrips(client)
+			a, b := patient(cache.Options{Redis: client}), patient(cache.Options{Redis: server.client(t)})
+			ka, kb := newNamedKind[int64](t, a, first), newNamedKind[int64](t, b, first)
+			t.Cleanup(a.Close)
+			t.Cleanup(b.Close)
+			arrived, goOn := make(chan struct{}), make(chan struct{})
+			if first == "drop" {
+				trips.before = func(trip string) {
+					if trip == "fill 1" {
+						close(arrived)
+						<-goOn
+					}
+				}
+			} else {
+				close(goOn)
+			}
+			check(t, ka.Load(t.Context(), "t", []int64{1}, new(source).fetch), "1 NETWORK")
+			if first == "drop" {
+				<-arrived
+			} else {
+				a.Wait()
+			}
+			if err := kb.Drop("t", 1); err != nil {
+				t.Fatal(err)
+			}
+			if first == "drop" {
+				close(goOn)
+			}
+			await(t, "the write to be made, and the drop to be heard", func() bool { return a.Wait() && a.Stats().DropsHeard == 1 })
+			if _, held := ka.Peek("t", 1); held {
+				t.Error("what was dropped is held")
+			}
+			check(t, kb.Load(t.Context(), "t", []int64{1}, (&teller{says: "new"}).fetch), "new NETWORK")
+		})
+	}
+}
+
 // A process that hears of no drop still writes nothing that began before one,
 // and lets go of it when Redis refuses it.
 func TestDeafReplicaIsRefused(t *testing.T) {
@@ -387,6 +454,30 @@ func TestDropWithoutRedis(t *testing.T) {
 	if err := k.Drop("t"); err != nil {
 		t.Errorf("a drop of nothing: %v", err)
 	}
+}
+
+// A drop that Redis refused holds in the process, and is made up for.
+func TestDropIsMadeUpFor(t *testing.T) {
+	server := startRedis(t)
+	client := server.client(t)
+	quiet := slog.New(slog.DiscardHandler)
+	a, b := patient(cache.Options{Redis: server.client(t), Log: quiet}), patient(cache.Options{Redis: server.client(t), Log: quiet})
+	ka, kb := newKind(t, a), newKind(t, b)
+	s := teller{says: "old"}
+	check(t, ka.Load(t.Context(), "t", []int64{1, 2}, s.fetch), "old NETWORK", "old NETWORK")
+	a.Wait()
+	client.Do(t.Context(), "replicaof", "127.0.0.1", "1") // from now on it can only be read
+	check(t, kb.Load(t.Context(), "t", []int64{1}, nil), "old REDIS")
+	if err := ka.Drop("t", 1); !errors.Is(err, cache.ErrNotTold) {
+		t.Fatalf("error is %v, want ErrNotTold", err)
+	}
+	s.says = "new"
+	check(t, ka.Load(t.Context(), "t", []int64{1}, s.fetch), "new NETWORK")
+	check(t, kb.Load(t.Context(), "t", []int64{1, 2}, nil), "old L1", "old REDIS")
+
+	client.Do(t.Context(), "replicaof", "no", "one")
+	await(t, "the drop to be heard", func() bool { return b.Stats().DropsHeard == 1 })
+	check(t, kb.Load(t.Context(), "t", []int64{1}, s.fetch), "new NETWORK")
 }
 
 // Whatever goes on in two processes, a load that begins after a drop is told of
