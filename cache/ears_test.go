@@ -86,3 +86,32 @@ func TestPollPause(t *testing.T) {
 		}
 	}
 }
+
+// What was dropped after it was found old is not refreshed: it might stand in.
+func TestRefreshOfDropped(t *testing.T) {
+	k := newUsers(t, time.Hour, time.Hour, time.Hour)
+	r := k.record(&user{}, k.cache.moment())
+	k.Drop("t", 1)
+	k.refresh([]miss[int64, *user]{{key: 1, full: k.full("t", 1), kept: r}}, nil)
+	if got := k.cache.Stats().Refreshes; got != 0 {
+		t.Errorf("%d refreshes, want none", got)
+	}
+}
+
+// What began to be fetched before Redis may have forgotten a drop is not written,
+// but its lease is given back.
+func TestTooLateToWrite(t *testing.T) {
+	k := newUsers(t, time.Hour, 0, 0)
+	for age, written := range map[time.Duration]bool{0: true, writableFor: false} {
+		w := k.write(k.full("t", 1), k.record(&user{}, moment{}), "token", moment{})
+		w.began = time.Now().Add(-age)
+		var r run
+		new(remote).add(&r, w)
+		if life := r.args[1].(int64); (life > 0) != written || !written && life != -1 {
+			t.Errorf("a record that began %s ago is written for %d ms", age, life)
+		}
+	}
+	if writableFor >= dropLife {
+		t.Error("Redis may forget a drop while what began before it is written")
+	}
+}

@@ -49,3 +49,10 @@ func (c *Cache) StopHearing() { c.ears.close() }
 
 // Ears counts the connections that were made to hear of drops.
 func (c *Cache) Ears() int64 { return c.ears.tries.Load() }
+
+// Leases returns how many leases are being renewed.
+func (c *Cache) Leases() int {
+	c.remote.leases.mu.Lock()
+	defer c.remote.leases.mu.Unlock()
+	return len(c.remote.leases.held)
+}

@@ -270,6 +270,7 @@ func TestDropDuringRefresh(t *testing.T) {
 	close(s.hold)
 	check(t, k.Load(t.Context(), "t", []int64{2}, s.fetch), "outage")
 
+	c.Wait()
 	s.says, s.hold, s.err = "old", nil, nil
 	check(t, k.Load(t.Context(), "t", []int64{3}, s.fetch), "old NETWORK")
 	c.Advance(ttl*11/10 + 2*revalidate)

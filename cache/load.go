@@ -146,6 +146,9 @@ type batch[K comparable, V any] struct {
 	began   moment // before anything was asked for them
 	recall  *ask   // of Redis, for all of them; nil without Redis
 	inTrip  bool   // a Trip asks it
+
+	mu   sync.Mutex // held while leases are taken over
+	late bool       // no more are
 }
 
 // join ties each future to the flight of its record, and returns the batch of
@@ -231,7 +234,7 @@ func (b *batch[K, V]) run(ctx context.Context, fetch Fetch[K, V]) {
 	defer c.work.end()
 	ctx, cancel := context.WithTimeout(withFetch(context.WithoutCancel(ctx), b.began), c.loadTimeout)
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() { b.end(b.all(), b.late()) }) // a fetch may be deaf to its context
+	stop := context.AfterFunc(ctx, b.expire) // a fetch may be deaf to its context
 	defer stop()
 
 	absent, waiting := b.all(), []*flight[K, V](nil)
@@ -298,13 +301,9 @@ func (b *batch[K, V]) hear(ctx context.Context, a *ask, flights []*flight[K, V],
 	}
 	k, c := b.kind, b.kind.cache
 	now := c.now()
-	var leased []fullKey
+	b.takeOver(a, flights, found)
 	var old []miss[K, V]
 	for i, f := range flights {
-		if found[i].lease == granted {
-			f.token = a.token
-			leased = append(leased, f.full)
-		}
 		r := k.revive(found[i].wire, b.began)
 		switch {
 		case r != nil && !b.refresh && now.ms < r.stale, r != nil && b.refresh && r.fresh > max(now.ms, f.kept.fresh):
@@ -335,14 +334,39 @@ func (b *batch[K, V]) hear(ctx context.Context, a *ask, flights []*flight[K, V],
 			absent = append(absent, f)
 		}
 	}
-	if c.remote != nil {
-		c.remote.leases.add(a.token, leased)
-	}
 	old = slices.DeleteFunc(old, func(m miss[K, V]) bool { return !m.kept.claim(now.ms, c.loadTimeout) })
 	if len(old) > 0 {
 		k.refresh(old, fetch)
 	}
 	return absent, waiting
+}
+
+// takeOver notes the leases that flights have been granted, or gives them back
+// if the batch is over.
+func (b *batch[K, V]) takeOver(a *ask, flights []*flight[K, V], found []finding) {
+	remote := b.kind.cache.remote
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var leased []fullKey
+	for i, f := range flights {
+		switch {
+		case found[i].lease != granted:
+		case b.late:
+			remote.put(write{full: f.full, token: a.token})
+		default:
+			f.token = a.token
+			leased = append(leased, f.full)
+		}
+	}
+	remote.leases.add(a.token, leased)
+}
+
+// expire finishes what is not finished when the time of the batch is over.
+func (b *batch[K, V]) expire() {
+	b.mu.Lock()
+	b.late = true
+	b.mu.Unlock()
+	b.end(b.all(), b.tooLate())
 }
 
 // call finishes flights by fetch, come what may.
@@ -361,7 +385,7 @@ func (b *batch[K, V]) call(ctx context.Context, flights []*flight[K, V], fetch F
 			err = fmt.Errorf("cache: fetch of %s ended its goroutine", b.kind.name)
 		}
 		if ctx.Err() != nil {
-			err = b.late() // even if fetch returned nil: what it left may well exist
+			err = b.tooLate() // even if fetch returned nil: what it left may well exist
 		}
 		b.end(flights, err)
 	}()
@@ -381,7 +405,7 @@ func (b *batch[K, V]) call(ctx context.Context, flights []*flight[K, V], fetch F
 	returned = true
 }
 
-func (b *batch[K, V]) late() error {
+func (b *batch[K, V]) tooLate() error {
 	return fmt.Errorf("cache: %s not loaded within %s: %w", b.kind.name, b.kind.cache.loadTimeout, context.DeadlineExceeded)
 }
 
