@@ -24,15 +24,14 @@ func (c *Cache) AwaitHearing() {
 	}
 }
 
-// ScriptOf returns the name of a script by that in Redis, and how many keys it
-// takes for a record.
-func ScriptOf(hash string) (name string, keys int) {
+// ScriptOf returns the name of a script by that in Redis.
+func ScriptOf(hash string) string {
 	for _, s := range scripts {
 		if s.hash == hash {
-			return s.name, map[string]int{"recall": 2, "fill": 3, "drop": 3, "renew": 1}[s.name]
+			return s.name
 		}
 	}
-	return hash, 1
+	return hash
 }
 
 // Advance lets records age at once.

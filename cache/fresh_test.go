@@ -306,6 +306,24 @@ func TestDropDuringPut(t *testing.T) {
 	}
 }
 
+// Nothing is kept of what a list brings when its time is over.
+func TestPutTooLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := cache.New(cache.Options{LoadTimeout: time.Second})
+		k, lists := newKind(t, c), newNamedKind[int64](t, c, "list")
+		f := lists.Load(t.Context(), "t", []int64{0}, func(ctx context.Context, _ []int64, _ func(int64, *contact, error)) error {
+			<-ctx.Done()
+			k.Put(ctx, "t", map[int64]*contact{1: {Name: "late"}})
+			return nil
+		})
+		check(t, f, "cache: list not loaded")
+		synctest.Wait()
+		if v, held := k.Peek("t", 1); held {
+			t.Errorf("%v is held", v)
+		}
+	})
+}
+
 func TestStaleKindRefused(t *testing.T) {
 	c := cache.New(cache.Options{})
 	t.Cleanup(c.Close)

@@ -57,13 +57,9 @@ func (k fullKey) String() string {
 	return b.String()
 }
 
-// leaseOf returns the key in Redis that says who loads the record of a key.
-// Like that of dropOf, it is in the record's slot of a cluster, for what stands
-// in braces chooses the slot, and no key of a record has any.
+// leaseOf returns the key in Redis that says who loads the record of a key, as
+// the scripts make it.
 func leaseOf(key string) string { return "{" + key + "}:lease" }
-
-// dropOf returns the key in Redis that says that the record of a key was dropped.
-func dropOf(key string) string { return "{" + key + "}:drop" }
 
 // parseKey returns what has s for its String.
 func parseKey(s string) (k fullKey, ok bool) {

@@ -279,10 +279,9 @@ func (b *batch[K, V]) ask(flights []*flight[K, V]) *ask {
 		return nil
 	}
 	now := c.ms()
-	var above any = now // one for all
 	a := &ask{questions: make([]question, len(flights)), token: c.remote.token(), reply: make(chan []finding, 1)}
 	for i, f := range flights {
-		a.questions[i] = question{f.full, staleAt, above}
+		a.questions[i] = question{f.full, staleAt, now}
 		if b.refresh {
 			a.questions[i] = question{f.full, freshAt, max(now, f.kept.fresh)}
 		}

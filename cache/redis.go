@@ -129,8 +129,8 @@ func (r *remote) perRun() int {
 // time at a place in the header exceeds a bound.
 type question struct {
 	full  fullKey
-	at    any // the place, counted from 0
-	above any // the bound, in milliseconds since 1970
+	at    int   // the place, counted from 0
+	above int64 // the bound, in milliseconds since 1970
 }
 
 // A finding is what came of a question.
@@ -198,23 +198,22 @@ func (r *remote) ignoreOwed(a *ask, found []finding) {
 func recallRuns(asks []*ask, total, perRun int) []run {
 	life := leaseLife.Milliseconds()
 	runs := make([]run, 0, (total+perRun-1)/perRun)
-	left := total
-	var current *run
-	n, i := 0, 0
 	for _, a := range asks {
-		var token any = a.token
-		for _, q := range a.questions {
-			if i == n {
-				n, i = min(perRun, left), 0
-				left -= n
-				runs = append(runs, run{make([]string, 2*n), make([]any, 1, 1+3*n)})
-				current = &runs[len(runs)-1]
-				current.args[0] = life
+		alike := 0 // questions before this one, in the same run, that only differ in their records
+		for i, q := range a.questions {
+			if len(runs) == 0 || len(runs[len(runs)-1].keys) == perRun {
+				runs = append(runs, run{make([]string, 0, min(total, perRun)), []any{life}})
+				total -= perRun
+				alike = 0
 			}
-			key := q.full.String()
-			current.keys[i], current.keys[n+i] = key, leaseOf(key)
-			current.args = append(current.args, token, q.at, q.above)
-			i++
+			current := &runs[len(runs)-1]
+			current.keys = append(current.keys, q.full.String())
+			if alike == 0 || q.at != a.questions[i-1].at || q.above != a.questions[i-1].above {
+				current.args = append(current.args, 0, a.token, q.at, q.above)
+				alike = 0
+			}
+			alike++
+			current.args[len(current.args)-4] = alike
 		}
 	}
 	return runs
@@ -337,7 +336,7 @@ func (r *remote) writeSome(records []write) (others []write) {
 // holds an older record than the one that was to replace it.
 func (r *remote) add(run *run, w write) int {
 	key := w.full.String()
-	run.keys = append(run.keys, key, leaseOf(key), dropOf(key))
+	run.keys = append(run.keys, key)
 	life, value := int64(-1), []byte(nil)
 	if w.record != nil && time.Since(w.began) < writableFor {
 		var err error
@@ -353,7 +352,7 @@ func (r *remote) add(run *run, w write) int {
 		}
 	}
 	run.args = append(run.args, w.token, life, value)
-	return 3*len(key) + len(value)
+	return len(key) + len(value)
 }
 
 // drop removes records from Redis and tells the other processes, or sees to it
@@ -376,7 +375,7 @@ func (r *remote) tell(full []fullKey) error {
 		run := run{args: []any{dropLife.Milliseconds(), dropChannel, ""}}
 		for _, key := range some {
 			key := key.String()
-			run.keys = append(run.keys, key, leaseOf(key), dropOf(key))
+			run.keys = append(run.keys, key)
 			message = append(message, key)
 		}
 		run.args[2] = strings.Join(message, "\n")

@@ -622,9 +622,8 @@ func (n *trips) add(cmds []redis.Cmder) string {
 		if cmd.Name() != "evalsha" { // the greeting of a connection
 			return ""
 		}
-		name, keys := cache.ScriptOf(args[1].(string))
-		script = name
-		records += args[2].(int) / keys
+		script = cache.ScriptOf(args[1].(string))
+		records += args[2].(int)
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -7,8 +7,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Redis runs these scripts, each as one step that nothing comes between. They
-// work on three keys for each record, which are in one slot of a cluster:
+// Redis runs these scripts, each as one step that nothing comes between. There
+// are three keys for each record. They are in one slot of a cluster, since what
+// stands in braces chooses the slot, so the scripts make the others from the first:
 //
 //	dg:1:<tenant>:<kind>:<id>           the record
 //	{dg:1:<tenant>:<kind>:<id>}:lease   who loads it: a token, for leaseLife
@@ -19,58 +20,62 @@ import (
 // lease away, so nothing that began before it is ever written after it.
 var (
 	// recall reads records, and leases those that are not there or whose time
-	// does not exceed a bound. KEYS are the records, then their leases. ARGV is
-	// the life of a lease, then for each record a token, the place of the time
+	// does not exceed a bound. KEYS are the records. ARGV is the life of a lease,
+	// then for so many records in turn: how many, a token, the place of the time
 	// in the header, counted from 0, and the bound. It returns the records, then
 	// for each what became of its lease.
 	recallScript = newScript("recall", `
-local n = #KEYS / 2
-local out = redis.call('MGET', unpack(KEYS, 1, n))
-for i = 1, n do
-  local v, enough = out[i], false
-  if v and #v >= 34 and string.byte(v) == 2 then
-    local high, low = struct.unpack('>I4I4', v, tonumber(ARGV[3 * i]) + 1)
-    enough = high * 4294967296 + low > tonumber(ARGV[3 * i + 1])
+local n, out = #KEYS, redis.call('MGET', unpack(KEYS))
+local first = 1
+for a = 2, #ARGV, 4 do
+  local token, at, bound = ARGV[a + 1], tonumber(ARGV[a + 2]) + 1, tonumber(ARGV[a + 3])
+  local last = first + tonumber(ARGV[a]) - 1
+  for i = first, last do
+    local v, enough = out[i], false
+    if v and #v >= 34 and string.byte(v) == 2 then
+      local high, low = struct.unpack('>I4I4', v, at)
+      enough = high * 4294967296 + low > bound
+    end
+    if enough then
+      out[n + i] = 0
+    else
+      local set = redis.pcall('SET', '{' .. KEYS[i] .. '}:lease', token, 'NX', 'PX', ARGV[1])
+      out[n + i] = not set and 2 or set.err and 3 or 1
+    end
   end
-  if enough then
-    out[n + i] = 0
-  else
-    local set = redis.pcall('SET', KEYS[n + i], ARGV[3 * i - 1], 'NX', 'PX', ARGV[1])
-    out[n + i] = not set and 2 or set.err and 3 or 1
-  end
+  first = last + 1
 end
 return out`)
 
-	// fill writes records and gives back their leases. KEYS are record, lease
-	// and drop of each; ARGV its token, "" if it has no lease, how long it is
-	// kept in milliseconds, and the record. Of a time of 0 the record is removed,
-	// of -1 only the lease is given back. It returns 0 for each that is refused.
+	// fill writes records and gives back their leases. KEYS are the records. ARGV
+	// is for each its token, "" if it has no lease, how long it is kept in
+	// milliseconds, and what is written. Of a time of 0 the record is removed, of
+	// -1 only the lease is given back. It returns 0 for each that is refused.
 	fillScript = newScript("fill", `
 local out = {}
-for i = 1, #KEYS, 3 do
-  local life = tonumber(ARGV[i + 1])
-  local leased = ARGV[i] ~= '' and redis.call('GET', KEYS[i + 1]) == ARGV[i]
-  local allowed = life < 0 or leased or redis.call('EXISTS', KEYS[i + 2]) == 0
+for i = 1, #KEYS do
+  local token, life, lease = ARGV[3 * i - 2], tonumber(ARGV[3 * i - 1]), '{' .. KEYS[i] .. '}:lease'
+  local leased = token ~= '' and redis.call('GET', lease) == token
+  local allowed = life < 0 or leased or redis.call('EXISTS', '{' .. KEYS[i] .. '}:drop') == 0
   if allowed and life > 0 then
-    redis.call('SET', KEYS[i], ARGV[i + 2], 'PX', life)
+    redis.call('SET', KEYS[i], ARGV[3 * i], 'PX', life)
   elseif allowed and life == 0 then
     redis.call('DEL', KEYS[i])
   end
   if leased then
-    redis.call('DEL', KEYS[i + 1])
+    redis.call('DEL', lease)
   end
-  out[#out + 1] = allowed and 1 or 0
+  out[i] = allowed and 1 or 0
 end
 return out`)
 
-	// drop removes records and takes away their leases, then tells. KEYS are
-	// record, lease and drop of each; ARGV is dropLife in milliseconds, the
-	// channel and the message.
+	// drop removes records and takes away their leases, then tells. KEYS are the
+	// records. ARGV is dropLife in milliseconds, the channel and the message.
 	dropScript = newScript("drop", `
 local failure
-for i = 1, #KEYS, 3 do
-  redis.call('DEL', KEYS[i], KEYS[i + 1])
-  local set = redis.pcall('SET', KEYS[i + 2], '', 'PX', ARGV[1])
+for i = 1, #KEYS do
+  redis.call('DEL', KEYS[i], '{' .. KEYS[i] .. '}:lease')
+  local set = redis.pcall('SET', '{' .. KEYS[i] .. '}:drop', '', 'PX', ARGV[1])
   failure = failure or set.err and set
 end
 redis.call('PUBLISH', ARGV[2], ARGV[3])

@@ -212,6 +212,33 @@ func TestReplicasRefreshOnce(t *testing.T) {
 	s.asked(t, "[1]", "[1]", "[1]")
 }
 
+// Of two processes that refresh the same record ahead, one fetches it too.
+func TestReplicasRefreshAheadOnce(t *testing.T) {
+	server := startRedis(t)
+	a, b := patient(cache.Options{Redis: server.client(t)}), patient(cache.Options{Redis: server.client(t)})
+	ka, kb := newStaleKind(t, a), newStaleKind(t, b)
+	s := teller{says: "old"}
+	check(t, ka.Load(t.Context(), "t", []int64{1}, s.fetch), "old NETWORK")
+	a.Wait()
+	check(t, kb.Load(t.Context(), "t", []int64{1}, s.fetch), "old REDIS")
+	for range 3 {
+		check(t, ka.Load(t.Context(), "t", []int64{1}, s.fetch), "old L1")
+		check(t, kb.Load(t.Context(), "t", []int64{1}, s.fetch), "old L1")
+	}
+	a.Advance(ttl * 89 / 100)
+	b.Advance(ttl * 89 / 100)
+	s.says, s.hold = "new", make(chan struct{})
+	check(t, ka.Load(t.Context(), "t", []int64{1}, s.fetch), "old L1")
+	await(t, "one to fetch", func() bool { return a.Stats().Misses == 2 })
+	check(t, kb.Load(t.Context(), "t", []int64{1}, s.fetch), "old L1")
+	await(t, "the other to wait", func() bool { return b.Stats().LeaseWaits == 1 })
+	close(s.hold)
+	await(t, "both to be done", func() bool { return a.Wait() && b.Wait() })
+	check(t, ka.Load(t.Context(), "t", []int64{1}, nil), "new L1")
+	check(t, kb.Load(t.Context(), "t", []int64{1}, nil), "new L1")
+	s.asked(t, "[1]", "[1]")
+}
+
 // A record that Redis keeps stands in when the source fails.
 func TestReplicasKeep(t *testing.T) {
 	server := startRedis(t)
