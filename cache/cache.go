@@ -94,7 +94,7 @@ func New(o Options) *Cache {
 		c.memory = newMemory(bytes)
 	}
 	if o.Redis != nil {
-		c.remote = newRemote(o.Redis, c.log, &c.work)
+		c.remote = newRemote(o.Redis, c.log, &c.work, c.ms)
 		c.ears = listen(c)
 	}
 	return c

@@ -106,7 +106,7 @@ func TestTooLateToWrite(t *testing.T) {
 		w := k.write(k.full("t", 1), k.record(&user{}, moment{}), "token", moment{})
 		w.began = time.Now().Add(-age)
 		var r run
-		new(remote).add(&r, w)
+		(&remote{ms: k.cache.ms}).add(&r, w)
 		if life := r.args[1].(int64); (life > 0) != written || !written && life != -1 {
 			t.Errorf("a record that began %s ago is written for %d ms", age, life)
 		}

@@ -57,10 +57,6 @@ func (k fullKey) String() string {
 	return b.String()
 }
 
-// leaseOf returns the key in Redis that says who loads the record of a key, as
-// the scripts make it.
-func leaseOf(key string) string { return "{" + key + "}:lease" }
-
 // parseKey returns what has s for its String.
 func parseKey(s string) (k fullKey, ok bool) {
 	parts := strings.Split(s, ":")

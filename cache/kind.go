@@ -309,8 +309,16 @@ func (k *Kind[K, V]) setEarly(r *record) {
 
 // write returns what writes a record to Redis.
 func (k *Kind[K, V]) write(full fullKey, r *record, token string, began moment) write {
-	refused := func(r *record) { k.refuse(full, r) }
-	return write{full, token, r, k.cache.epoch.Add(began.at), k.cache.ms, k.encode, refused, &k.refused}
+	return write{full, token, r, k.cache.epoch.Add(began.at), k}
+}
+
+func (k *Kind[K, V]) wire(r *record) ([]byte, error) { return toWire(r, k.encode) }
+
+// cannotWrite logs the first record of the kind that cannot be kept in Redis.
+func (k *Kind[K, V]) cannotWrite(err error) {
+	k.refused.Do(func() {
+		k.cache.log.Warn("cache: records of a kind cannot all be kept in Redis", "kind", k.name, "error", err)
+	})
 }
 
 // refuse drops a record from the in-process tier of which Redis says that it

@@ -25,11 +25,11 @@ func pollPause(waited time.Duration) time.Duration {
 
 // leases are those that the process holds. While it holds some, they are renewed.
 type leases struct {
-	renew func(held map[string]string)
+	renew func(held map[fullKey]string)
 
 	mu     sync.Mutex
-	held   map[string]string // tokens by the keys of leases
-	timer  *time.Timer       // to renew them; nil if none is held
+	held   map[fullKey]string // their tokens
+	timer  *time.Timer        // to renew them; nil if none is held
 	closed bool
 }
 
@@ -41,10 +41,10 @@ func (l *leases) add(token string, granted []fullKey) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.held == nil {
-		l.held = make(map[string]string)
+		l.held = make(map[fullKey]string)
 	}
 	for _, full := range granted {
-		l.held[leaseOf(full.String())] = token
+		l.held[full] = token
 	}
 	if l.timer == nil && !l.closed {
 		l.timer = time.AfterFunc(renewAfter, l.beat)
@@ -56,11 +56,8 @@ func (l *leases) forget(writes []write) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, w := range writes {
-		if w.token == "" {
-			continue
-		}
-		if key := leaseOf(w.full.String()); l.held[key] == w.token {
-			delete(l.held, key)
+		if w.token != "" && l.held[w.full] == w.token {
+			delete(l.held, w.full)
 		}
 	}
 	if len(l.held) == 0 {

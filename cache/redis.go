@@ -56,6 +56,7 @@ type remote struct {
 	log     *slog.Logger
 	work    *work
 	timeout atomic.Int64 // of a trip, as a time.Duration
+	ms      func() int64 // the time in milliseconds since 1970
 	name    string       // of this Cache, among those that share the Redis
 	leases  leases
 	owed    owed
@@ -71,7 +72,7 @@ type remote struct {
 	reading bool    // the reader is at work
 }
 
-func newRemote(client redis.UniversalClient, log *slog.Logger, work *work) *remote {
+func newRemote(client redis.UniversalClient, log *slog.Logger, work *work, ms func() int64) *remote {
 	var name [8]byte
 	rand.Read(name[:])
 	_, single := client.(*redis.Client)
@@ -80,6 +81,7 @@ func newRemote(client redis.UniversalClient, log *slog.Logger, work *work) *remo
 		cluster: !single,
 		log:     log,
 		work:    work,
+		ms:      ms,
 		name:    hex.EncodeToString(name[:]),
 		reads:   gate{what: "read", log: log},
 		writes:  gate{what: "write", log: log},
@@ -247,16 +249,20 @@ func (r *remote) read() {
 	}
 }
 
-// A write is a record on its way to Redis.
+// A write is a record on its way to Redis, or back to others the lease of one.
 type write struct {
-	full    fullKey
-	token   string       // of its lease, if it has one
-	record  *record      // nil to give back the lease only
-	began   time.Time    // when what brought the record began
-	now     func() int64 // in milliseconds since 1970
-	encode  func(value any) ([]byte, error)
-	refused func(*record) // what to do if Redis knows that the record was dropped since then
-	warned  *sync.Once    // logs the first record of the kind that cannot be written
+	full   fullKey
+	token  string    // of its lease, if it has one
+	record *record   // nil to give back the lease only
+	began  time.Time // when what brought the record began
+	kind   keeper    // nil if record is
+}
+
+// A keeper is a Kind, of whatever types.
+type keeper interface {
+	wire(r *record) ([]byte, error)
+	refuse(full fullKey, r *record)
+	cannotWrite(error)
 }
 
 // put has records written, after those that wait already. It does not wait.
@@ -321,7 +327,7 @@ func (r *remote) writeSome(records []write) (others []write) {
 			allowed, _ := result.Slice()
 			for j, ok := range allowed {
 				if w := records[i+j]; ok == int64(0) && w.record != nil {
-					w.refused(w.record)
+					w.kind.refuse(w.full, w.record)
 				}
 			}
 			i += r.perRun()
@@ -340,15 +346,12 @@ func (r *remote) add(run *run, w write) int {
 	life, value := int64(-1), []byte(nil)
 	if w.record != nil && time.Since(w.began) < writableFor {
 		var err error
-		if value, err = toWire(w.record, w.encode); err != nil {
-			w.warned.Do(func() {
-				r.log.Warn("cache: records of a kind cannot all be kept in Redis", "kind", w.full.kind, "error", err)
-			})
+		life = 0
+		if value, err = w.kind.wire(w.record); err != nil {
+			w.kind.cannotWrite(err)
 			value = nil
-		}
-		life = max(w.record.expires-w.now(), 0)
-		if value == nil {
-			life = 0
+		} else {
+			life = max(w.record.expires-r.ms(), 0)
 		}
 	}
 	run.args = append(run.args, w.token, life, value)
@@ -390,14 +393,14 @@ func (r *remote) tell(full []fullKey) error {
 }
 
 // renew lets the leases of this process live on, in one round trip.
-func (r *remote) renew(held map[string]string) {
+func (r *remote) renew(held map[fullKey]string) {
 	var runs []run
-	for key, token := range held {
+	for full, token := range held {
 		if len(runs) == 0 || len(runs[len(runs)-1].keys) == r.perRun() {
 			runs = append(runs, run{args: []any{leaseLife.Milliseconds()}})
 		}
 		last := &runs[len(runs)-1]
-		last.keys = append(last.keys, key)
+		last.keys = append(last.keys, full.String())
 		last.args = append(last.args, token)
 	}
 	r.trip(context.Background(), &r.reads, func(ctx context.Context) error {

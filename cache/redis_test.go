@@ -407,7 +407,8 @@ func TestRedisCluster(t *testing.T) {
 	}
 	keys := []int64{1, 2, 3, 4, 5, 6, 7, 8}
 	a := patient(cache.Options{Redis: cluster()})
-	for _, f := range newKind(t, a).Load(t.Context(), "t", keys, new(source).fetch) {
+	ka := newKind(t, a)
+	for _, f := range ka.Load(t.Context(), "t", keys, new(source).fetch) {
 		f.Wait(t.Context())
 	}
 	a.Wait()
@@ -415,10 +416,20 @@ func TestRedisCluster(t *testing.T) {
 	client := cluster()
 	trips := countTrips(client)
 	b := patient(cache.Options{Redis: client})
-	check(t, newKind(t, b).Load(t.Context(), "t", append(keys, 9), new(source).fetch),
+	kb := newKind(t, b)
+	check(t, kb.Load(t.Context(), "t", append(keys, 9), new(source).fetch),
 		"1 REDIS", "2 REDIS", "3 REDIS", "4 REDIS", "5 REDIS", "6 REDIS", "7 REDIS", "8 REDIS", "9 NETWORK")
 	b.Wait()
 	trips.check(t, "recall 9", "fill 1")
+
+	if err := kb.Drop("t", 1, 2); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the drops to be heard", func() bool { return a.Stats().DropsHeard == 2 })
+	check(t, kb.Load(t.Context(), "t", []int64{1, 3}, new(source).fetch), "1 NETWORK", "3 L1")
+	if _, held := ka.Peek("t", 1); held {
+		t.Error("a record that was dropped by another is held")
+	}
 }
 
 func TestConnectRedis(t *testing.T) {

@@ -81,12 +81,13 @@ end
 redis.call('PUBLISH', ARGV[2], ARGV[3])
 return failure or 1`)
 
-	// renew lets leases live on. KEYS are the leases, ARGV the life of a lease
+	// renew lets leases live on. KEYS are the records, ARGV the life of a lease
 	// and the token of each.
 	renewScript = newScript("renew", `
 for i = 1, #KEYS do
-  if redis.call('GET', KEYS[i]) == ARGV[i + 1] then
-    redis.call('PEXPIRE', KEYS[i], ARGV[1])
+  local lease = '{' .. KEYS[i] .. '}:lease'
+  if redis.call('GET', lease) == ARGV[i + 1] then
+    redis.call('PEXPIRE', lease, ARGV[1])
   end
 end
 return 1`)
