@@ -77,8 +77,9 @@ func TestStale(t *testing.T) {
 		for range 3 {
 			fs := load()
 			check(t, fs, "old STALE")
-			if got := fs[0].Fetched(); !got.Equal(fetched) {
-				t.Errorf("fetched at %s, want %s", got, fetched)
+			mapped := cache.Map(fs[0], func(c *contact) (string, error) { return c.Name, nil })
+			if got := fs[0].Fetched(); !got.Equal(fetched) || !mapped.Fetched().Equal(fetched) || mapped.Source() != cache.Stale {
+				t.Errorf("fetched at %s, and mapped %s at %s; want %s", got, mapped.Source(), mapped.Fetched(), fetched)
 			}
 		}
 		cancel()
@@ -279,6 +280,30 @@ func TestDropDuringRefresh(t *testing.T) {
 	k.Drop("t", 3)
 	close(s.hold)
 	check(t, fs, "outage")
+}
+
+// Nor may what is dropped just as a load begins.
+func TestDropAsLoadBegins(t *testing.T) {
+	c := cache.New(cache.Options{Fallback: func(error) bool { return true }})
+	t.Cleanup(c.Close)
+	var k *cache.Kind[int64, *contact]
+	k, err := cache.NewKind(c, cache.KindOptions[int64, *contact]{
+		Name: "contact", TTL: ttl, Revalidate: revalidate, Keep: keep, Size: sizeOf,
+		ID: func(key int64) string {
+			if key == 2 { // Load has found 1 by now
+				k.Drop("t", 1)
+			}
+			return fmt.Sprint(key)
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := teller{says: "old"}
+	check(t, k.Load(t.Context(), "t", []int64{1}, s.fetch), "old NETWORK")
+	c.Advance(ttl*11/10 + 2*revalidate)
+	s.err = errOutage
+	check(t, k.Load(t.Context(), "t", []int64{1, 2}, s.fetch), "outage", "outage")
 }
 
 // Of what a list brings, nothing is kept that was dropped since its fetch began.

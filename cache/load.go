@@ -214,6 +214,9 @@ func (b *batch[K, V]) add(m miss[K, V], more int) *flight[K, V] {
 	if b.flights == nil {
 		b.flights = make([]flight[K, V], 0, more) // never grows: others point into it
 	}
+	if m.kept != nil && b.kind.droppedSince(m.full, m.kept.began) {
+		m.kept = nil
+	}
 	b.flights = append(b.flights, flight[K, V]{batch: b, key: m.key, full: m.full, kept: m.kept})
 	f := &b.flights[len(b.flights)-1]
 	b.kind.flights[m.full] = f
