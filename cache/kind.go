@@ -167,6 +167,9 @@ func (k *Kind[K, V]) Peek(t Tenant, key K) (v V, held bool) {
 // In a Fetch, ctx is that which the Fetch was called with, or derived from it:
 // what was dropped since the Fetch began is not kept, nor is anything once its
 // time is over. Elsewhere the records are taken to be as they are now.
+//
+// What was dropped within the last minute Redis takes only from a Load: it
+// cannot tell whether a Put is younger. Then the in-process tier lets go of it too.
 func (k *Kind[K, V]) Put(ctx context.Context, t Tenant, records map[K]V) {
 	began, fetched := fetchOf(ctx)
 	if !fetched {
