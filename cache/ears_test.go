@@ -115,3 +115,21 @@ func TestTooLateToWrite(t *testing.T) {
 		t.Error("Redis may forget a drop while what began before it is written")
 	}
 }
+
+// A batch that is over takes over no lease, which nobody would give back.
+func TestTakeOverTooLate(t *testing.T) {
+	k := newUsers(t, time.Hour, 0, 0)
+	r := newRemote(nil, slog.New(slog.DiscardHandler), &k.cache.work, k.cache.ms)
+	r.reads.do(func() error { return errors.New("down") }) // so that nothing is sent
+	k.cache.remote = r
+	t.Cleanup(func() { k.cache.remote = nil })
+	for _, late := range []bool{false, true} {
+		b := &batch[int64, *user]{kind: k, late: late}
+		f := &flight[int64, *user]{batch: b, key: 1, full: k.full("t", 1)}
+		b.takeOver(&ask{token: "token"}, []*flight[int64, *user]{f}, []finding{{lease: granted}})
+		if held := len(r.leases.held) > 0; held == late || (f.token == "") != late {
+			t.Errorf("late %t: the lease is held %t, by %q", late, held, f.token)
+		}
+		r.leases.forget([]write{{full: f.full, token: f.token}})
+	}
+}
