@@ -81,9 +81,10 @@ type serveConfig struct {
 	DriftConcurrency  int           `group:"Drift" default:"64" placeholder:"N" help:"Calls to Drift that may be under way at once, from 1 to 1000."`
 	DriftTimeout      time.Duration `group:"Drift" default:"10s" placeholder:"TIME" help:"How long one call to Drift may take."`
 
-	RedisURL     string   `group:"Cache" name:"redis-url" placeholder:"URL" help:"Redis to share the cache through: redis:// or rediss://; several hosts, separated by commas, are a cluster."`
-	CacheL1Bytes byteSize `group:"Cache" name:"cache-l1-bytes" env:"CACHE_L1_BYTES" default:"64MiB" placeholder:"SIZE" help:"Bound of the cache in this process, such as 64MiB."`
-	CacheTTL     cacheTTL `embed:"" prefix:"cache-ttl-" group:"Cache"`
+	RedisURL     string        `group:"Cache" name:"redis-url" placeholder:"URL" help:"Redis to share the cache through: redis:// or rediss://; several hosts, separated by commas, are a cluster."`
+	CacheL1Bytes byteSize      `group:"Cache" name:"cache-l1-bytes" env:"CACHE_L1_BYTES" default:"64MiB" placeholder:"SIZE" help:"Bound of the cache in this process, such as 64MiB."`
+	CacheTTL     cacheTTL      `embed:"" prefix:"cache-ttl-" group:"Cache"`
+	CacheStale   time.Duration `group:"Cache" default:"1h" placeholder:"TIME" help:"How long a record stands in past its time while Drift cannot answer; 0 for never. For as long as its time again, it is answered at once and refreshed meanwhile."`
 
 	MaxBodyBytes     byteSize      `group:"Limits" default:"256KiB" placeholder:"SIZE" help:"Largest request body."`
 	MaxTokens        int           `group:"Limits" default:"3000" placeholder:"N" help:"Most tokens in a GraphQL document."`
@@ -261,6 +262,9 @@ func (c *serveConfig) Validate() error {
 		if d.value <= 0 {
 			return fmt.Errorf("%s is %s; it takes more than 0, such as 30s", d.name, d.value)
 		}
+	}
+	if c.CacheStale < 0 {
+		return fmt.Errorf("CACHE_STALE is %s; it takes 0 or more, such as 1h", c.CacheStale)
 	}
 	for _, n := range []struct {
 		name  string

@@ -404,7 +404,7 @@ func TestInternalErrors(t *testing.T) {
 	log := slog.New(slog.NewJSONHandler(book, nil))
 	records := cache.New(cache.Options{Log: log})
 	t.Cleanup(records.Close)
-	store, err := loaders.NewStore(records, c.Serve.CacheTTL.loaders())
+	store, err := loaders.NewStore(records, c.Serve.CacheTTL.loaders(), c.Serve.CacheStale)
 	if err != nil {
 		t.Fatal(err)
 	}

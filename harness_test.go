@@ -82,7 +82,7 @@ func assemble(t *testing.T, p parts, args ...string) *gateway {
 	}
 	book := new(logbook)
 	log := slog.New(slog.NewJSONHandler(book, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	records := cache.New(cache.Options{Log: log, Redis: p.redis, LoadTimeout: c.Serve.OperationTimeout})
+	records := cache.New(cache.Options{Log: log, Redis: p.redis, LoadTimeout: c.Serve.OperationTimeout, Fallback: loaders.Fallback})
 	t.Cleanup(records.Close)
 	auth := drift.StaticToken(testToken)
 	api, err := drift.New(drift.Options{BaseURL: upstream.URL, Auth: auth, Timeout: c.Serve.DriftTimeout, Concurrency: c.Serve.DriftConcurrency, Admit: loaders.Admit, OnCall: loaders.Record})
@@ -90,7 +90,7 @@ func assemble(t *testing.T, p parts, args ...string) *gateway {
 		t.Fatal(err)
 	}
 	t.Cleanup(api.Close)
-	store, err := loaders.NewStore(records, c.Serve.CacheTTL.loaders())
+	store, err := loaders.NewStore(records, c.Serve.CacheTTL.loaders(), c.Serve.CacheStale)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,7 +39,7 @@ func TestWithoutPlanner(t *testing.T) {
 			if _, err := parser.Parse(nil); err != nil {
 				t.Fatal(err)
 			}
-			store, err := loaders.NewStore(records, c.Serve.CacheTTL.loaders())
+			store, err := loaders.NewStore(records, c.Serve.CacheTTL.loaders(), c.Serve.CacheStale)
 			if err != nil {
 				t.Fatal(err)
 			}

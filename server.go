@@ -145,7 +145,7 @@ func serve(ctx context.Context, c *serveConfig, stdout, stderr io.Writer) error 
 		}
 		defer shared.Close()
 	}
-	records := cache.New(cache.Options{Bytes: int64(c.CacheL1Bytes), Redis: shared, LoadTimeout: c.OperationTimeout, Log: log})
+	records := cache.New(cache.Options{Bytes: int64(c.CacheL1Bytes), Redis: shared, LoadTimeout: c.OperationTimeout, Fallback: loaders.Fallback, Log: log})
 	defer records.Close()
 
 	api, err := drift.New(drift.Options{
@@ -156,7 +156,7 @@ func serve(ctx context.Context, c *serveConfig, stdout, stderr io.Writer) error 
 		return err
 	}
 	defer api.Close()
-	store, err := loaders.NewStore(records, c.CacheTTL.loaders())
+	store, err := loaders.NewStore(records, c.CacheTTL.loaders(), c.CacheStale)
 	if err != nil {
 		return err
 	}

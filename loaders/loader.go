@@ -48,9 +48,9 @@ func newLoader[K comparable, V any](ctx context.Context, r *recorder, route stri
 			switch {
 			case route == "":
 			case f.Done():
-				b.note(keys[i], f.Source(), start)
+				b.note(keys[i], f.Source(), f.Fetched, start)
 			default:
-				f.Then(func() { b.note(keys[i], f.Source(), start) })
+				f.Then(func() { b.note(keys[i], f.Source(), f.Fetched, start) })
 			}
 		}
 		return results

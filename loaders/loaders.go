@@ -12,6 +12,7 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 
+	"github.com/driftgraph/driftgraph/cache"
 	"github.com/driftgraph/driftgraph/drift"
 	"github.com/driftgraph/driftgraph/relay"
 )
@@ -47,6 +48,7 @@ type Loaders struct {
 
 	plan     *Plan
 	recorder *recorder
+	trip     *cache.Trip // gathers what the planner asks of Redis in a round
 	now      func() time.Time
 }
 

@@ -70,6 +70,7 @@ type selection struct {
 // Plan reads ahead what the operation will need. It returns when all is there,
 // or could not be read, or ctx has ended.
 func (l *Loaders) Plan(ctx context.Context) {
+	defer l.trip.End()
 	defer func() {
 		if cause := recover(); cause != nil { // the resolvers still read what they need
 			slog.ErrorContext(ctx, "the planner failed", "cause", cause, "stack", string(debug.Stack()))
@@ -113,6 +114,7 @@ func (p *planner) run() {
 		for _, connect := range issued {
 			connect()
 		}
+		p.trip.Send()
 		if p.live == 0 {
 			return
 		}

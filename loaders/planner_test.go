@@ -79,7 +79,7 @@ func newExecutor(t *testing.T) *executor.Executor {
 		Contact: time.Hour, User: time.Hour, Conversation: time.Hour, ConversationList: time.Hour, ConversationStats: time.Hour,
 		ConversationReport: time.Hour, Message: time.Hour, Account: time.Hour, Team: time.Hour, Playbook: time.Hour, Meeting: time.Hour,
 		ContactAttribute: time.Hour, Viewer: time.Hour,
-	})
+	}, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}

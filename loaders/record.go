@@ -35,7 +35,8 @@ type Step struct {
 	Status     *int    `json:"status"` // of Drift's answer; nil if it did not answer or was not asked
 	StartMs    float64 `json:"startMs"`
 	DurationMs float64 `json:"durationMs"`
-	After      []int   `json:"after"` // the steps whose answers named what this one asks for
+	After      []int   `json:"after"`           // the steps whose answers named what this one asks for
+	AgeMs      *int64  `json:"ageMs,omitempty"` // of the oldest record, where the source is STALE
 }
 
 // A BudgetError says that an operation may make no more calls.
@@ -188,8 +189,8 @@ type batch struct {
 	loader   any
 	route    string
 	height   int
-	causes   map[any][]int         // the steps that named each key; nil unless steps are recorded
-	steps    [cache.Shared + 1]int // by source, the step of the batch's records that it had; 0 for none
+	causes   map[any][]int        // the steps that named each key; nil unless steps are recorded
+	steps    [cache.Stale + 1]int // by source, the step of the batch's records that it had; 0 for none
 }
 
 type batchKey struct{}
@@ -213,13 +214,15 @@ func traced[K comparable](ctx context.Context, keys ...K) context.Context {
 }
 
 // note counts a record that did not take a call of the operation's own.
-func (b *batch) note(key any, source cache.Source, start time.Time) {
+func (b *batch) note(key any, source cache.Source, fetched func() time.Time, start time.Time) {
 	r := b.recorder
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch source {
 	case cache.L1, cache.Redis:
 		r.spent.CacheHits++
+	case cache.Stale:
+		r.spent.StaleHits++
 	case cache.Shared:
 		r.spent.Shared++
 	default:
@@ -238,6 +241,12 @@ func (b *batch) note(key any, source cache.Source, start time.Time) {
 	s.Keys++
 	s.DurationMs = millis(time.Since(start))
 	s.After = union(s.After, b.causes[key])
+	if source == cache.Stale {
+		age := max(time.Since(fetched()).Milliseconds(), 0)
+		if s.AgeMs == nil || *s.AgeMs < age {
+			s.AgeMs = &age
+		}
+	}
 	r.by[record{b.loader, key}] = &trace{recorder: r, steps: []int{id}}
 }
 

@@ -63,46 +63,74 @@ type Store struct {
 	meetings          *cache.Kind[MeetingWindow, []*drift.Meeting]
 	tokenInfo         *cache.Kind[All, *drift.TokenInfo]
 	sizes             *cache.Kind[string, *int]
+
+	cache *cache.Cache
 }
 
-// NewStore returns a store that keeps records in c.
-func NewStore(c *cache.Cache, ttl TTL) (*Store, error) {
-	s := &Store{}
+// NewStore returns a store that keeps records in c, fresh for their ttl. Past
+// that a record stands in for as long as stale says when Drift cannot answer, as
+// Fallback tells; for the first part of it, as long as its ttl again, it is
+// answered at once, and refreshed meanwhile.
+func NewStore(c *cache.Cache, ttl TTL, stale time.Duration) (*Store, error) {
+	s := &Store{cache: c}
 	single := func(All) string { return "all" }
+	k := keeper{c, stale}
 	err := errors.Join(
-		add(&s.contacts, c, "contact", ttl.Contact, drift.ID.String, sizeOfContact),
-		add(&s.contactsByEmail, c, "contacts-by-email", ttl.Contact, keep, each1(sizeOfContact)),
-		add(&s.contactsByExtID, c, "contact-by-external-id", ttl.Contact, keep, sizeOfContact),
-		add(&s.contactThreads, c, "contact-conversations", ttl.ConversationList, drift.ID.String, each1(sizeOfConversation)),
-		add(&s.contactAttributes, c, "contact-attributes", ttl.ContactAttribute, single, each1(func(*drift.ContactAttribute) int { return 128 })),
-		add(&s.users, c, "user", ttl.User, drift.ID.String, sizeOfUser),
-		add(&s.userList, c, "users", ttl.User, single, func(d *UserDirectory) int { return each1(sizeOfUser)(d.All) + 64*len(d.All) }),
-		add(&s.conversations, c, "conversation", ttl.Conversation, drift.ID.String, sizeOfConversation),
-		add(&s.conversationPages, c, "conversations", ttl.ConversationList, ConversationPage.key, func(p *drift.ConversationPage) int {
+		add(&s.contacts, k, "contact", ttl.Contact, drift.ID.String, sizeOfContact),
+		add(&s.contactsByEmail, k, "contacts-by-email", ttl.Contact, keep, each1(sizeOfContact)),
+		add(&s.contactsByExtID, k, "contact-by-external-id", ttl.Contact, keep, sizeOfContact),
+		add(&s.contactThreads, k, "contact-conversations", ttl.ConversationList, drift.ID.String, each1(sizeOfConversation)),
+		add(&s.contactAttributes, k, "contact-attributes", ttl.ContactAttribute, single, each1(func(*drift.ContactAttribute) int { return 128 })),
+		add(&s.users, k, "user", ttl.User, drift.ID.String, sizeOfUser),
+		add(&s.userList, k, "users", ttl.User, single, func(d *UserDirectory) int { return each1(sizeOfUser)(d.All) + 64*len(d.All) }),
+		add(&s.conversations, k, "conversation", ttl.Conversation, drift.ID.String, sizeOfConversation),
+		add(&s.conversationPages, k, "conversations", ttl.ConversationList, ConversationPage.key, func(p *drift.ConversationPage) int {
 			return each1(sizeOfConversation)(p.Conversations) + len(p.Next)
 		}),
-		add(&s.conversationStats, c, "conversation-stats", ttl.ConversationStats, single, func(*drift.ConversationStats) int { return 64 }),
-		add(&s.messagePages, c, "messages", ttl.Message, MessagePage.key, func(p *drift.MessagePage) int {
+		add(&s.conversationStats, k, "conversation-stats", ttl.ConversationStats, single, func(*drift.ConversationStats) int { return 64 }),
+		add(&s.messagePages, k, "messages", ttl.Message, MessagePage.key, func(p *drift.MessagePage) int {
 			return each1(sizeOfMessage)(p.Messages) + len(p.Next)
 		}),
-		add(&s.transcripts, c, "transcript", ttl.Message, drift.ID.String, func(s *string) int { return len(*s) }),
-		add(&s.reports, c, "report", ttl.ConversationReport, Report.key, func(r *drift.Report) int { return 64 + 256*len(r.Rows) }),
-		add(&s.accounts, c, "account", ttl.Account, keep, sizeOfAccount),
-		add(&s.accountPages, c, "account-page", ttl.Account, AccountPage.key, func(p *drift.AccountPage) int { return each1(sizeOfAccount)(p.Accounts) }),
-		add(&s.accountDirectory, c, "accounts", ttl.Account, single, func(d *AccountDirectory) int { return each1(sizeOfAccount)(d.All) + 64*len(d.All) }),
-		add(&s.teams, c, "teams", ttl.Team, single, each1(func(t *drift.Team) int { return 256 + 8*len(t.Members) })),
-		add(&s.playbooks, c, "playbooks", ttl.Playbook, single, each1(func(b *drift.Playbook) int { return 512 + len(b.Meta) })),
-		add(&s.landingPages, c, "landing-pages", ttl.Playbook, single, each1(func(*drift.LandingPage) int { return 256 })),
-		add(&s.meetings, c, "meetings", ttl.Meeting, MeetingWindow.key, each1(func(*drift.Meeting) int { return 768 })),
-		add(&s.tokenInfo, c, "token-info", ttl.Viewer, single, func(*drift.TokenInfo) int { return 512 }),
-		add(&s.sizes, c, "size", sizeTTL, keep, func(*int) int { return 8 }),
+		add(&s.transcripts, k, "transcript", ttl.Message, drift.ID.String, func(s *string) int { return len(*s) }),
+		add(&s.reports, k, "report", ttl.ConversationReport, Report.key, func(r *drift.Report) int { return 64 + 256*len(r.Rows) }),
+		add(&s.accounts, k, "account", ttl.Account, keep, sizeOfAccount),
+		add(&s.accountPages, k, "account-page", ttl.Account, AccountPage.key, func(p *drift.AccountPage) int { return each1(sizeOfAccount)(p.Accounts) }),
+		add(&s.accountDirectory, k, "accounts", ttl.Account, single, func(d *AccountDirectory) int { return each1(sizeOfAccount)(d.All) + 64*len(d.All) }),
+		add(&s.teams, k, "teams", ttl.Team, single, each1(func(t *drift.Team) int { return 256 + 8*len(t.Members) })),
+		add(&s.playbooks, k, "playbooks", ttl.Playbook, single, each1(func(b *drift.Playbook) int { return 512 + len(b.Meta) })),
+		add(&s.landingPages, k, "landing-pages", ttl.Playbook, single, each1(func(*drift.LandingPage) int { return 256 })),
+		add(&s.meetings, k, "meetings", ttl.Meeting, MeetingWindow.key, each1(func(*drift.Meeting) int { return 768 })),
+		add(&s.tokenInfo, k, "token-info", ttl.Viewer, single, func(*drift.TokenInfo) int { return 512 }),
+		add(&s.sizes, k, "size", sizeTTL, keep, func(*int) int { return 8 }),
 	)
 	return s, err
 }
 
-func add[K comparable, V any](kind **cache.Kind[K, V], c *cache.Cache, name string, ttl time.Duration, id func(K) string, size func(V) int) error {
+// Fallback reports whether an error says that Drift cannot answer now, so that
+// an older record may stand in: not that it refuses to. An operation that may
+// make no more calls takes what there is, too.
+func Fallback(err error) bool {
+	var budget *BudgetError
+	for _, kind := range []error{drift.ErrUnavailable, drift.ErrTimeout, drift.ErrRateLimited, drift.ErrInvalid, context.DeadlineExceeded} {
+		if errors.Is(err, kind) {
+			return true
+		}
+	}
+	return errors.As(err, &budget)
+}
+
+// A keeper says where kinds of records are kept, and for how long beyond their
+// ttl.
+type keeper struct {
+	cache *cache.Cache
+	stale time.Duration
+}
+
+func add[K comparable, V any](kind **cache.Kind[K, V], k keeper, name string, ttl time.Duration, id func(K) string, size func(V) int) error {
 	var err error
-	*kind, err = cache.NewKind(c, cache.KindOptions[K, V]{Name: name, TTL: ttl, ID: id, Size: size})
+	*kind, err = cache.NewKind(k.cache, cache.KindOptions[K, V]{
+		Name: name, TTL: ttl, Revalidate: min(ttl, k.stale), Keep: k.stale, ID: id, Size: size,
+	})
 	return err
 }
 
@@ -186,7 +214,8 @@ func (s *Source) Loaders(ctx context.Context, o Operation) *Loaders {
 	if r.full {
 		r.by = make(map[record]*trace)
 	}
-	l := &Loaders{now: s.now, plan: o.Plan, recorder: r}
+	ctx, trip := s.store.cache.NewTrip(ctx)
+	l := &Loaders{now: s.now, plan: o.Plan, recorder: r, trip: trip}
 	l.Contacts = kept(ctx, s, r, "GET /contacts/{id}", s.store.contacts, each(s.api.Contact))
 	l.ContactsByEmail = privately(ctx, s, r, "GET /contacts", s.store.contactsByEmail, each(s.contactsByEmail))
 	l.ContactsByExternalID = privately(ctx, s, r, "GET /contacts", s.store.contactsByExtID, s.contactsByExternalID)
