@@ -235,5 +235,6 @@ func (s *Sandbox) uninstall(r *request) (answer, error) {
 	}
 	a.grants, a.code = nil, ""
 	a.dead[r.token] = true
+	s.emitDisconnected()
 	return done(http.StatusOK)
 }

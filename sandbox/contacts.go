@@ -278,7 +278,9 @@ func (s *Sandbox) createContact(r *request) (answer, error) {
 	case externalID == "" && len(s.org.byEmail[email]) > 0, externalID != "" && s.org.byExternal[externalID] != nil:
 		return answer{}, contactRefusal(6, "contact already present")
 	}
-	return data(s.org.addContact(attributes))
+	c := s.org.addContact(attributes)
+	s.emitIdentified(c)
+	return data(c)
 }
 
 // updateContact answers PATCH /contacts/{id}.
@@ -319,13 +321,14 @@ func (s *Sandbox) changeContact(c *contact, r *request) (answer, error) {
 			return answer{}, contactRefusal(6, "another contact has that externalId")
 		}
 	}
-	revision := c.revision() + 1
+	revision, before := c.revision()+1, maps.Clone(c.Attributes)
 	s.org.unindex(c)
 	maps.Copy(c.Attributes, attributes)
 	c.touch(revision)
 	if !c.deleted {
 		s.org.index(c)
 	}
+	s.emitChange(c, before)
 	return data(c)
 }
 
@@ -345,13 +348,18 @@ func (s *Sandbox) deleteContact(r *request) (answer, error) {
 	return done(http.StatusAccepted)
 }
 
-// unsubscribe takes an array of emails. Nothing that can be read tells who has unsubscribed.
+// unsubscribe takes an array of emails. Nothing that can be read tells who has unsubscribed; events do.
 //
 // POST /emails/unsubscribe
 func (s *Sandbox) unsubscribe(r *request) (answer, error) {
 	var emails []string
 	if err := r.decode(&emails); err != nil {
 		return answer{}, err
+	}
+	for _, email := range emails {
+		for _, c := range s.org.byEmail[email] {
+			s.emitUnsubscribed(c)
+		}
 	}
 	return done(http.StatusOK)
 }
@@ -434,9 +442,16 @@ func (s *Sandbox) addContactTags(r *request) (answer, error) {
 			tags = append(tags, t)
 		}
 	}
+	s.setTags(c, tags)
+	return data(tags)
+}
+
+// setTags gives a contact other tags.
+func (s *Sandbox) setTags(c *contact, tags []tag) {
+	before := maps.Clone(c.Attributes)
 	c.Attributes["tags"] = tags
 	c.touch(c.revision() + 1)
-	return data(tags)
+	s.emitChange(c, before)
 }
 
 // deleteContactTag answers DELETE /contacts/{id}/tags/{name}.
@@ -459,9 +474,8 @@ func (s *Sandbox) removeTags(r *request, unwanted []tag) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	c.Attributes["tags"] = slices.DeleteFunc(slices.Clone(tagsOf(c)), func(t tag) bool {
+	s.setTags(c, slices.DeleteFunc(slices.Clone(tagsOf(c)), func(t tag) bool {
 		return slices.ContainsFunc(unwanted, func(u tag) bool { return u.Name == t.Name })
-	})
-	c.touch(c.revision() + 1)
+	}))
 	return done(http.StatusOK)
 }

@@ -240,20 +240,40 @@ func (s *Sandbox) createConversation(r *request) (answer, error) {
 		from = known[0]
 	} else {
 		from = s.org.addContact(map[string]any{"email": in.Email})
+		s.emitIdentified(from)
 	}
-	c := &conversation{Participants: []int64{}}
-	c.ID, c.ContactID, c.Status, c.InboxID = s.org.nextConversation, from.ID, "open", defaultInbox
-	s.org.nextConversation++
-	if assignee != 0 {
-		c.Participants = append(c.Participants, assignee)
-	}
-	s.org.conversations[c.ID] = c
 	m := &message{Type: "chat", Body: in.Message.Body, Author: author{ID: from.ID, Type: "contact"}}
 	m.Attributes.IntegrationSource, m.Attributes.AutoAssigneeID = in.Message.Attributes.IntegrationSource, assignee
-	s.org.addMessage(c, m)
-	c.CreatedAt = m.CreatedAt
+	c := s.org.startConversation(from, m)
+	s.emit(c.ID, form{"new_conversation", c})
+	if assignee != 0 {
+		c.Participants = append(c.Participants, assignee)
+		s.emitParticipants(c, []int64{assignee}, nil, c.CreatedAt)
+	}
+	s.emitMessage(m)
 
 	created := *c
 	created.UpdatedAt = 0 // the answer does not have it
 	return bare(created)
+}
+
+// startConversation makes a conversation of a contact's first message.
+func (o *org) startConversation(from *contact, m *message) *conversation {
+	c := &conversation{Participants: []int64{}}
+	c.ID, c.ContactID, c.Status, c.InboxID = o.nextConversation, from.ID, "open", defaultInbox
+	o.nextConversation++
+	o.conversations[c.ID] = c
+	o.addMessage(c, m)
+	c.CreatedAt = m.CreatedAt
+	return c
+}
+
+// setStatus changes the status of a conversation.
+func (s *Sandbox) setStatus(c *conversation, status string) {
+	c.Status = status
+	s.org.touch(c)
+	if status == "closed" && c.closedAt == 0 {
+		c.closedAt = c.UpdatedAt
+	}
+	s.emitStatus(c)
 }

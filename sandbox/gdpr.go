@@ -49,6 +49,7 @@ func (s *Sandbox) deletePerson(r *request) (answer, error) {
 			delete(s.org.contacts, id)
 		}
 	}
+	s.emitForgotten(email)
 	return data(struct {
 		Message string `json:"message"`
 	}{"Deletion queued"})

@@ -162,25 +162,45 @@ func (s *Sandbox) createMessage(r *request) (answer, error) {
 		EditedMessageID: in.EditedMessageID, EditType: in.EditType,
 	}
 	m.Attributes.DeveloperAppID = appID
-	if !slices.Contains(c.Participants, from.ID) {
-		c.Participants = append(c.Participants, from.ID)
-	}
-	s.org.addMessage(c, m)
+	s.add(c, m)
 
 	created := *m
 	created.OrgID = 0 // the answer does not have it
 	return data(created)
 }
 
-// addMessage puts a message at the end of a conversation, and the conversation at the top of the list.
+// add puts a message at the end of a conversation whose participant its author becomes, and announces it.
+func (s *Sandbox) add(c *conversation, m *message) {
+	s.org.addMessage(c, m)
+	if m.Author.Type == "user" && !slices.Contains(c.Participants, m.Author.ID) {
+		c.Participants = append(c.Participants, m.Author.ID)
+		s.emitParticipants(c, []int64{m.Author.ID}, nil, m.CreatedAt)
+	}
+	s.emitMessage(m)
+}
+
+// addMessage puts a message at the end of a conversation, the conversation at the top of the list, and a note of when they last
+// wrote or were written to on the contact.
 func (o *org) addMessage(c *conversation, m *message) {
-	m.ID, m.ConversationID, m.CreatedAt = o.nextMessage, c.ID, o.tick()
+	o.touch(c)
+	m.ID, m.ConversationID, m.CreatedAt = o.nextMessage, c.ID, c.UpdatedAt
 	o.nextMessage++
 	c.messages = append(c.messages, m)
+	if with := o.contacts[c.ContactID]; with != nil && m.Type == "chat" {
+		if m.Author.Type == "contact" {
+			with.Attributes["last_active"] = m.CreatedAt
+		} else if !m.Author.Bot {
+			with.Attributes["last_contacted"] = m.CreatedAt
+		}
+	}
+}
+
+// touch says that a conversation changes now, which puts it at the top of the list.
+func (o *org) touch(c *conversation) {
 	if i := slices.Index(o.byUpdate, c); i >= 0 {
 		o.byUpdate = slices.Delete(o.byUpdate, i, i+1)
 	}
-	c.UpdatedAt = m.CreatedAt
+	c.UpdatedAt = o.tick()
 	o.byUpdate = append(o.byUpdate, c)
 }
 

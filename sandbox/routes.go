@@ -75,7 +75,7 @@ func routes() []route {
 		write("POST /contacts/{id}/tags", contactWrite, (*Sandbox).addContactTags),
 		write("POST /contacts/{id}/tags/delete/_bulk", contactWrite, (*Sandbox).deleteContactTags),
 		write("DELETE /contacts/{id}/tags/{name}", contactWrite, (*Sandbox).deleteContactTag),
-		read("POST /emails/unsubscribe", contactWrite, (*Sandbox).unsubscribe),
+		write("POST /emails/unsubscribe", contactWrite, (*Sandbox).unsubscribe),
 
 		read("GET /users", userRead, (*Sandbox).findUsers),
 		read("GET /users/list", userRead, (*Sandbox).listUsers),
@@ -110,7 +110,7 @@ func routes() []route {
 
 		read("POST /oauth2/token", noToken, (*Sandbox).grantToken),
 		read("POST /app/token_info", anyToken, (*Sandbox).describeToken),
-		read("POST /app/uninstall", anyToken, (*Sandbox).uninstall),
+		write("POST /app/uninstall", anyToken, (*Sandbox).uninstall),
 
 		read("GET /scim/Users", anyToken, (*Sandbox).listSCIMUsers),
 		write("POST /scim/Users", anyToken, (*Sandbox).createSCIMUser),

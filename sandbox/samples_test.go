@@ -234,7 +234,7 @@ func TestSamples(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, file := range files {
-		if covered[file.Name()] == "" {
+		if covered[file.Name()] == "" && !strings.HasPrefix(file.Name(), "webhook.") { // those are TestEventSamples'
 			t.Errorf("%s is in no test", file.Name())
 		}
 	}

@@ -5,11 +5,12 @@
 // It is written from Drift's documentation alone and shares no code with the client in package drift, so a mistake in one of
 // them cannot hide behind the same mistake in the other.
 //
-// Writes change what later reads show. Nothing leaves the process and nothing is kept when it ends. The messages of its
-// errors start with "sandbox: ", so that nobody takes them for Drift's own.
+// Writes change what later reads show. Nothing leaves the process but the events that Config.Webhooks asks for, and nothing is
+// kept when it ends. The messages of its errors start with "sandbox: ", so that nobody takes them for Drift's own.
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -64,9 +65,16 @@ type Config struct {
 	Gate func(*http.Request)
 
 	CallLog int // how many of the latest calls to remember; 0 means 100,000, less than 0 none
+
+	Webhooks     string   // URL that events are posted to, for writes; empty posts none
+	WebhookToken string   // the verification token of events; empty means DefaultWebhookToken
+	Delivery     Delivery // how events are posted
+
+	Log *slog.Logger // gets a line for each event that is dropped or given up, and all calls at level debug; nil means none
 }
 
-// A Sandbox is an http.Handler that answers as Drift does. Its methods may be called at the same time.
+// A Sandbox is an http.Handler that answers as Drift does. Its methods may be called at the same time. One that posts events
+// must be closed.
 //
 // Where a fault cuts the connection, or the client is gone before the answer, it panics with http.ErrAbortHandler as
 // net/http wants it.
@@ -79,15 +87,20 @@ type Sandbox struct {
 	calls    callLog
 	faults   faultList
 	dice     dice
-	log      *slog.Logger // gets a line for each request, at level debug
+	log      *slog.Logger
 	fixtures Fixtures
+	courier  *courier // nil if no events are posted
 
-	mu  sync.RWMutex // guards org
-	org *org
+	mu      sync.RWMutex // guards org and what follows
+	org     *org
+	emitted *[]string // gets the type of each event; nil if nobody wants to know
 }
 
 // New makes a sandbox. It panics if a fault in cfg names a route that does not exist, as Inject does.
 func New(cfg Config) *Sandbox {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
 	s := &Sandbox{
 		cfg:     cfg,
 		routes:  routes(),
@@ -96,12 +109,22 @@ func New(cfg Config) *Sandbox {
 		reports: newLimiter(cfg.ReportRate/60, cfg.ReportRate),
 		calls:   callLog{keep: or(cfg.CallLog, 100_000)},
 		dice:    dice{rng: rand.New(rand.NewPCG(cfg.Seed, 0xd1ce))},
-		log:     slog.New(slog.DiscardHandler),
-		org:     seed(cfg),
+		log:     cfg.Log,
 	}
+	s.org = seed(cfg)
 	s.fixtures = s.org.fixtures()
 	s.Inject(cfg.Faults...)
+	if cfg.Webhooks != "" {
+		s.courier = newCourier(cfg.Webhooks, cmp.Or(cfg.WebhookToken, DefaultWebhookToken), cfg.Delivery, s.log)
+	}
 	return s
+}
+
+// Close ends the delivery of events; those that wait are dropped. Calls are still answered.
+func (s *Sandbox) Close() {
+	if s.courier != nil {
+		s.courier.close()
+	}
 }
 
 // maxBody is how many bytes of a request's body are read, far above anything that Drift takes.

@@ -11,14 +11,15 @@ import (
 )
 
 // ListenAndServe runs a sandbox alone on addr until ctx ends, and then lets the calls under way finish for two seconds. It
-// logs the address, and each call at level debug. It returns nil when ctx ended it.
+// logs the address, and each call at level debug, instead of to cfg.Log. It returns nil when ctx ended it.
 func ListenAndServe(ctx context.Context, addr string, cfg Config, log *slog.Logger) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return fmt.Errorf("sandbox: %w", err)
 	}
+	cfg.Log = log
 	s := New(cfg)
-	s.log = log
+	defer s.Close()
 
 	calls, stopCalls := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopCalls()

@@ -110,8 +110,12 @@ func (s *Sandbox) updateUser(r *request) (answer, error) {
 	if _, ok := in["availability"]; ok && changed.Availability != "AVAILABLE" && changed.Availability != "OFFLINE" {
 		return answer{}, invalid("availability must be AVAILABLE or OFFLINE")
 	}
+	before := u.Availability
 	*u = changed
 	u.UpdatedAt = s.org.tick()
+	if u.Availability != before {
+		s.emitAvailability(u)
+	}
 	return data(u)
 }
 
