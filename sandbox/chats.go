@@ -58,6 +58,13 @@ var returns = []string{
 	"Back again :) Hope it's OK to keep using this thread.",
 }
 
+// lateAnswers are an agent's words to somebody who has waited.
+var lateAnswers = []string{
+	"Hi $visitor, sorry for the wait! I've read what you wrote. Is there anything to add before I look into it?",
+	"Hello${comma}, $agent here. Sorry that this took a while. Are you still there?",
+	"Thanks for your patience${comma}! I have time for you now.",
+}
+
 // thanks and byes end a chat.
 var (
 	thanks = []string{

@@ -66,15 +66,16 @@ type Config struct {
 
 	CallLog int // how many of the latest calls to remember; 0 means 100,000, less than 0 none
 
-	Webhooks     string   // URL that events are posted to, for writes; empty posts none
-	WebhookToken string   // the verification token of events; empty means DefaultWebhookToken
-	Delivery     Delivery // how events are posted
+	Webhooks     string        // URL that events are posted to, for writes and for what happens by itself; empty posts none
+	WebhookToken string        // the verification token of events; empty means DefaultWebhookToken
+	Delivery     Delivery      // how events are posted
+	Activity     time.Duration // how often something happens by itself, on average; 0 means never. See Act
 
 	Log *slog.Logger // gets a line for each event that is dropped or given up, and all calls at level debug; nil means none
 }
 
 // A Sandbox is an http.Handler that answers as Drift does. Its methods may be called at the same time. One that posts events
-// must be closed.
+// or is active by itself must be closed.
 //
 // Where a fault cuts the connection, or the client is gone before the answer, it panics with http.ErrAbortHandler as
 // net/http wants it.
@@ -91,8 +92,12 @@ type Sandbox struct {
 	fixtures Fixtures
 	courier  *courier // nil if no events are posted
 
+	active sync.WaitGroup // what makes things happen
+	stop   context.CancelFunc
+
 	mu      sync.RWMutex // guards org and what follows
 	org     *org
+	life    *life
 	emitted *[]string // gets the type of each event; nil if nobody wants to know
 }
 
@@ -111,17 +116,24 @@ func New(cfg Config) *Sandbox {
 		dice:    dice{rng: rand.New(rand.NewPCG(cfg.Seed, 0xd1ce))},
 		log:     cfg.Log,
 	}
-	s.org = seed(cfg)
+	s.org, s.life = seed(cfg)
 	s.fixtures = s.org.fixtures()
 	s.Inject(cfg.Faults...)
 	if cfg.Webhooks != "" {
 		s.courier = newCourier(cfg.Webhooks, cmp.Or(cfg.WebhookToken, DefaultWebhookToken), cfg.Delivery, s.log)
 	}
+	ctx, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	if cfg.Activity > 0 {
+		s.active.Go(func() { s.live(ctx) })
+	}
 	return s
 }
 
-// Close ends the delivery of events; those that wait are dropped. Calls are still answered.
+// Close ends the activity and the delivery of events; those that wait are dropped. Calls are still answered.
 func (s *Sandbox) Close() {
+	s.stop()
+	s.active.Wait()
 	if s.courier != nil {
 		s.courier.close()
 	}

@@ -168,6 +168,7 @@ func TestParallel(t *testing.T) {
 		func() { c.post(conversation+"/messages", object{"type": "chat", "body": "Hi"}) },
 		func() { c.post("/conversations/new", object{"email": f.SharedEmail, "message": object{"body": "Hi"}}) },
 		func() { s.Inject(sandbox.Fault{Route: "/gdpr/delete"}); s.Calls(); s.ClearFaults() },
+		func() { s.Act() },
 		func() { s.PostSamples(); s.Deliveries() },
 	}
 	var wg sync.WaitGroup

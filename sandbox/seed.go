@@ -48,8 +48,8 @@ type draft struct {
 	agent *user // nil if nobody answered
 }
 
-// seed makes the organisation of a sandbox.
-func seed(cfg Config) *org {
+// seed makes the organisation of a sandbox, and the life in it.
+func seed(cfg Config) (*org, *life) {
 	g := &seeder{Rand: rand.New(rand.NewPCG(cfg.Seed, 0x5eed)), cfg: cfg, now: cfg.present().UnixMilli(), met: make(map[*contact]bool)}
 	g.org = &org{
 		contacts:      make(map[int64]*contact),
@@ -70,7 +70,7 @@ func seed(cfg Config) *org {
 	g.numberContacts()
 	g.numberConversations()
 	g.makeMeetings()
-	return g.org
+	return g.org, newLife(g)
 }
 
 // pick returns one of the list.
