@@ -97,7 +97,7 @@ type serveConfig struct {
 	Playground    bool `group:"Console" default:"true" negatable:"" help:"Serve the playground at /. Default: yes."`
 
 	Sandbox      *bool        `group:"Sandbox" negatable:"" help:"Use the embedded sandbox instead of Drift. Default: yes if there is no credential for Drift."`
-	SandboxKnobs sandboxKnobs `embed:"" prefix:"sandbox-" envprefix:"SANDBOX_" group:"Sandbox"`
+	SandboxKnobs sandboxKnobs `embed:"" prefix:"sandbox-" group:"Sandbox"`
 
 	Logging logging `embed:"" group:"Logs"`
 }
@@ -107,7 +107,7 @@ type sandboxConfig struct {
 	ListenAddr string       `default:"127.0.0.1:8090" env:"SANDBOX_LISTEN_ADDR" placeholder:"HOST:PORT" help:"Address to listen on."`
 	Token      string       `env:"SANDBOX_TOKEN" placeholder:"TOKEN" help:"The token to accept. Default: any."`
 	Size       sandboxSize  `embed:""`
-	Knobs      sandboxKnobs `embed:"" envprefix:"SANDBOX_"`
+	Knobs      sandboxKnobs `embed:""`
 	Logging    logging      `embed:""`
 }
 
@@ -120,22 +120,20 @@ type sandboxSize struct {
 	MaxMessages   int `default:"150" env:"SANDBOX_MAX_MESSAGES" placeholder:"N" help:"Most messages in a conversation."`
 }
 
-// Validate refuses what cannot work, by name.
-func (c *sandboxConfig) Validate() error {
-	if err := checkAddress("SANDBOX_LISTEN_ADDR", c.ListenAddr); err != nil {
-		return err
-	}
-	_, err := c.Knobs.config()
-	return err
-}
-
 // sandboxKnobs are how a sandbox behaves.
 type sandboxKnobs struct {
-	Seed    uint64        `env:"SEED" default:"1" placeholder:"N" help:"Picks the made-up organisation."`
-	Latency time.Duration `env:"LATENCY" placeholder:"TIME" help:"How long each of its answers takes."`
-	Rate    float64       `env:"RATE" placeholder:"N" help:"Calls a second it takes before it answers 429. Default: any number."`
-	Faults  string        `env:"FAULTS" placeholder:"LIST" help:"What goes wrong, such as 'GET /contacts/{id}=500@0.1, /users/list=hang'."`
+	Seed    uint64        `default:"1" env:"SANDBOX_SEED" placeholder:"N" help:"Picks the made-up organisation."`
+	Latency time.Duration `env:"SANDBOX_LATENCY" placeholder:"TIME" help:"How long each of its answers takes."`
+	Rate    float64       `env:"SANDBOX_RATE" placeholder:"N" help:"Calls a second it takes before it answers 429. Default: any number."`
+	Faults  string        `env:"SANDBOX_FAULTS" placeholder:"LIST" help:"What goes wrong, such as 'GET /contacts/{id}=500@0.1, /users/list=hang'."`
+
+	Activity     time.Duration `env:"SANDBOX_ACTIVITY" placeholder:"TIME" help:"How often something happens in it by itself, such as 2s. Default: never."`
+	Webhooks     string        `env:"SANDBOX_WEBHOOKS" placeholder:"URL" help:"Where it posts Drift's webhooks to, or off."`
+	WebhookToken string        `env:"SANDBOX_WEBHOOK_TOKEN" placeholder:"TOKEN" help:"Verification token of its webhooks. SANDBOX_WEBHOOK_TOKEN_FILE names a file that holds it."`
 }
+
+// noWebhooks is the value of SANDBOX_WEBHOOKS that turns them off.
+const noWebhooks = "off"
 
 func (k sandboxKnobs) config() (sandbox.Config, error) {
 	faults, err := sandbox.ParseFaults(k.Faults)
@@ -145,7 +143,36 @@ func (k sandboxKnobs) config() (sandbox.Config, error) {
 	if k.Rate < 0 || k.Latency < 0 {
 		return sandbox.Config{}, errors.New("SANDBOX_RATE and SANDBOX_LATENCY take 0 or more")
 	}
-	return sandbox.Config{Seed: k.Seed, Latency: k.Latency, Rate: k.Rate, Faults: faults, CallLog: -1}, nil
+	if k.Activity != 0 && k.Activity < time.Millisecond {
+		return sandbox.Config{}, fmt.Errorf("SANDBOX_ACTIVITY is %s; it takes 0, or 1ms and more", k.Activity)
+	}
+	if k.Webhooks == noWebhooks {
+		k.Webhooks = ""
+	} else if u, err := url.Parse(k.Webhooks); k.Webhooks != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil) {
+		return sandbox.Config{}, errors.New("SANDBOX_WEBHOOKS takes an address such as http://127.0.0.1:8080/webhooks/drift, or off")
+	}
+	if strings.ContainsFunc(k.WebhookToken, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return sandbox.Config{}, errors.New("SANDBOX_WEBHOOK_TOKEN takes letters, digits and signs of ASCII, without blanks")
+	}
+	return sandbox.Config{
+		Seed: k.Seed, Latency: k.Latency, Rate: k.Rate, Faults: faults, CallLog: -1,
+		Activity: k.Activity, Webhooks: k.Webhooks, WebhookToken: k.WebhookToken,
+	}, nil
+}
+
+// Validate refuses what cannot work, by name.
+func (c *sandboxConfig) Validate() error {
+	if err := readSecretFiles(map[string]*string{
+		"SANDBOX_TOKEN":         &c.Token,
+		"SANDBOX_WEBHOOK_TOKEN": &c.Knobs.WebhookToken,
+	}); err != nil {
+		return err
+	}
+	if err := checkAddress("SANDBOX_LISTEN_ADDR", c.ListenAddr); err != nil {
+		return err
+	}
+	_, err := c.Knobs.config()
+	return err
 }
 
 // A cacheTTL says how long records of each type are kept.
@@ -213,7 +240,12 @@ func (b byteSize) String() string {
 // Validate refuses what cannot work, by name. kong calls it after it has read
 // flags and environment.
 func (c *serveConfig) Validate() error {
-	if err := c.readSecretFiles(); err != nil {
+	if err := readSecretFiles(map[string]*string{
+		"DRIFT_TOKEN":           &c.DriftToken,
+		"DRIFT_CLIENT_SECRET":   &c.DriftClientSecret,
+		"DRIFT_REFRESH_TOKEN":   &c.DriftRefreshToken,
+		"SANDBOX_WEBHOOK_TOKEN": &c.SandboxKnobs.WebhookToken,
+	}); err != nil {
 		return err
 	}
 	oauth := 0
@@ -297,13 +329,10 @@ func (c *serveConfig) sandboxed() bool {
 	return !c.credential()
 }
 
-// readSecretFiles reads the secrets whose variables name a file.
-func (c *serveConfig) readSecretFiles() error {
-	for name, into := range map[string]*string{
-		"DRIFT_TOKEN":         &c.DriftToken,
-		"DRIFT_CLIENT_SECRET": &c.DriftClientSecret,
-		"DRIFT_REFRESH_TOKEN": &c.DriftRefreshToken,
-	} {
+// readSecretFiles reads the secrets, by their names, for which a variable names
+// a file.
+func readSecretFiles(secrets map[string]*string) error {
+	for name, into := range secrets {
 		file := os.Getenv(name + "_FILE")
 		if file == "" {
 			continue

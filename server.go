@@ -5,6 +5,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -97,10 +98,17 @@ func runSandbox(ctx context.Context, c *sandboxConfig, stdout, stderr io.Writer)
 	if err != nil {
 		return err
 	}
-	cfg.Token = c.Token
+	cfg.Token, cfg.WebhookToken = c.Token, cmp.Or(cfg.WebhookToken, sandbox.DefaultWebhookToken)
 	cfg.Users, cfg.Contacts, cfg.Accounts = c.Size.Users, c.Size.Contacts, c.Size.Accounts
 	cfg.Conversations, cfg.MaxMessages = c.Size.Conversations, c.Size.MaxMessages
 	fmt.Fprintf(stdout, "An emulator of Drift's API on http://%s\nTry: curl -H 'Authorization: Bearer any' 'http://%s/conversations/list?limit=2'\n", c.ListenAddr, c.ListenAddr)
+	if cfg.Webhooks != "" {
+		token := "that of SANDBOX_WEBHOOK_TOKEN"
+		if cfg.WebhookToken == sandbox.DefaultWebhookToken {
+			token = fmt.Sprintf("%q; SANDBOX_WEBHOOK_TOKEN takes another", cfg.WebhookToken)
+		}
+		fmt.Fprintf(stdout, "Webhooks go to %s. Their verification token is %s\n", cfg.Webhooks, token)
+	}
 	return sandbox.ListenAndServe(ctx, c.ListenAddr, cfg, c.Logging.logger(stderr))
 }
 
@@ -121,7 +129,7 @@ func serve(ctx context.Context, c *serveConfig, stdout, stderr io.Writer) error 
 	var auth drift.Auth
 	baseURL, upstream := c.DriftBaseURL, ""
 	if c.sandboxed() {
-		emulator, err := startSandbox(c.SandboxKnobs)
+		emulator, err := startSandbox(c.SandboxKnobs, "", "", log)
 		if err != nil {
 			return err
 		}
@@ -271,21 +279,39 @@ func newExecutor(c *serveConfig, source *loaders.Source, log *slog.Logger) *exec
 // meets it as it meets Drift, over HTTP.
 type emulator struct {
 	*http.Server
-	url string
+	sandbox *sandbox.Sandbox
+	url     string
 }
 
-func startSandbox(knobs sandboxKnobs) (*emulator, error) {
+// startSandbox starts one that posts its webhooks to the given URL, with the
+// given verification token, unless its knobs say otherwise. Without a URL it
+// posts none.
+func startSandbox(knobs sandboxKnobs, webhooks, webhookToken string, log *slog.Logger) (*emulator, error) {
+	knobs.Webhooks = cmp.Or(knobs.Webhooks, webhooks)
+	knobs.WebhookToken = cmp.Or(knobs.WebhookToken, webhookToken)
 	cfg, err := knobs.config()
 	if err != nil {
 		return nil, err
 	}
+	cfg.Log = log
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("the sandbox: %w", err)
 	}
-	e := &emulator{Server: &http.Server{Handler: sandbox.New(cfg), ReadHeaderTimeout: 5 * time.Second}, url: "http://" + listener.Addr().String()}
+	emulated := sandbox.New(cfg)
+	e := &emulator{
+		Server:  &http.Server{Handler: emulated, ReadHeaderTimeout: 5 * time.Second},
+		sandbox: emulated,
+		url:     "http://" + listener.Addr().String(),
+	}
 	go func() { _ = e.Serve(listener) }()
 	return e, nil
+}
+
+// Close ends the sandbox, its activity and its webhooks.
+func (e *emulator) Close() error {
+	e.sandbox.Close()
+	return e.Server.Close()
 }
 
 // requestIDKey is the key of a request's id in its context.

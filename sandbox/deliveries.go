@@ -3,10 +3,12 @@ package sandbox
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -211,7 +213,9 @@ func (c *courier) attempt(p post) error {
 		r.Header.Set("X-Verification-Token", c.token)
 	}
 	answer, err := c.client.Do(r)
-	if err != nil {
+	if failed, ok := errors.AsType[*url.Error](err); ok {
+		return failed.Err // without the URL, which may hold a secret
+	} else if err != nil {
 		return err
 	}
 	defer answer.Body.Close()
