@@ -181,7 +181,7 @@ func (rt route) checkQuery(query url.Values) error {
 // GET /
 func (s *Sandbox) index(r *request) (answer, error) {
 	var b strings.Builder
-	fmt.Fprintf(&b, "A sandbox of the Drift API: made-up data, nothing leaves this process.\n\nTry\n\n")
+	fmt.Fprintf(&b, "A sandbox of the Drift API: made-up data, kept in memory only.\n\nTry\n\n")
 	fmt.Fprintf(&b, "  curl -H 'Authorization: Bearer sandbox' 'http://%s/conversations/list?limit=2'\n\n", r.host)
 	fmt.Fprintf(&b, "Routes, and the scope that the token needs for each\n\n")
 	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
