@@ -92,27 +92,26 @@ func (s *Sandbox) Act() Happening {
 	l := s.life
 	l.now = s.org.now()
 	l.forgetLost()
-	acts := []func(*Sandbox) (Happening, bool){l.goOn, l.begin, l.changeStatus, l.changeAvailability, l.changeContact, l.leaveDetails, l.book}
-	first := 0
+	act := l.book
 	switch roll := l.IntN(100); {
-	case roll < 60 && len(l.chats) >= fewChats:
-	case roll < 72 && len(l.chats) < manyChats:
-		first = 1
+	case roll < 60 && len(l.chats) >= fewChats, roll < 72 && len(l.chats) >= manyChats:
+		act = l.goOn
 	case roll < 72:
+		act = l.begin
 	case roll < 80:
-		first = 2
+		act = l.changeStatus
 	case roll < 86:
-		first = 3
+		act = l.changeAvailability
 	case roll < 92:
-		first = 4
+		act = l.changeContact
 	case roll < 97:
-		first = 5
-	default:
-		first = 6
+		act = l.leaveDetails
 	}
-	h, ok := acts[first](s)
-	for i := 0; !ok && i < len(acts); i++ {
-		h, ok = acts[i](s)
+	h, ok := act(s)
+	for _, instead := range []func(*Sandbox) (Happening, bool){l.goOn, l.changeStatus, l.begin, l.changeContact} {
+		if !ok {
+			h, ok = instead(s)
+		}
 	}
 	if !ok {
 		return Happening{Kind: Nothing}
@@ -121,10 +120,10 @@ func (s *Sandbox) Act() Happening {
 	return h
 }
 
-// forgetLost ends the chats whose contact was deleted since.
+// forgetLost ends the chats whose contact was deleted since, or whose agent was removed.
 func (l *life) forgetLost() {
 	l.chats = slices.DeleteFunc(l.chats, func(c *chat) bool {
-		return l.org.contacts[c.from.ID] != c.from || c.from.deleted
+		return l.org.contacts[c.from.ID] != c.from || c.from.deleted || l.org.user(c.agent.ID) == nil
 	})
 }
 
@@ -174,6 +173,9 @@ func (l *life) speak(s *Sandbox, c *chat, t turn) Happening {
 	case note:
 		m.Type = "private_note"
 	}
+	if l.org.user(from.ID) == nil {
+		from = c.agent // who has to do it alone
+	}
 	m.Author = author{from.ID, "user", from.Bot}
 	if m.Type == "chat" && m.Body != "" {
 		m.Body = "<p>" + escape.Replace(m.Body) + "</p>"
@@ -213,17 +215,21 @@ func (l *life) staff(team int) []*user {
 	case len(people) > 0:
 		return people
 	}
-	return l.org.users
+	return slices.Clone(l.org.users)
 }
 
-// newChat readies a chat about a topic; nil if there is nobody to answer.
-func (l *life) newChat(c *conversation, from *contact, about *topic) *chat {
+// newChat readies a chat about a topic with the agent, or with anyone of the staff if that is nil.
+func (l *life) newChat(c *conversation, from *contact, about *topic, agent *user) *chat {
 	staff := l.staff(about.team)
-	if len(staff) == 0 {
-		return nil
+	if agent == nil {
+		agent = pick(l.seeder, staff)
 	}
-	made := &chat{draft: &draft{conversation: c, from: from, topic: about, agent: pick(l.seeder, staff)}, helper: pick(l.seeder, staff)}
-	made.words = l.seeder.words(made.draft, made.helper)()
+	made := &chat{draft: &draft{conversation: c, from: from, topic: about, agent: agent}, helper: agent}
+	others := append(staff, l.staff((about.team+1)%len(l.org.teams))...)
+	if others = slices.DeleteFunc(others, func(u *user) bool { return u == agent }); len(others) > 0 {
+		made.helper = pick(l.seeder, others)
+	}
+	made.words = l.words(made.draft, made.helper)()
 	return made
 }
 
@@ -239,12 +245,15 @@ func (l *life) discuss(c *chat) (ask turn, answers []turn) {
 
 // begin starts a conversation, or takes an open one up again.
 func (l *life) begin(s *Sandbox) (Happening, bool) {
+	if len(l.org.users) == 0 {
+		return Happening{}, false // nobody answers
+	}
 	if l.chance(40) {
 		if h, ok := l.takeUp(s); ok {
 			return h, true
 		}
 	}
-	return l.start(s)
+	return l.start(s), true
 }
 
 // takeUp lets the visitor of an open conversation come back with another question, or an agent answer who has kept one waiting.
@@ -263,16 +272,13 @@ func (l *life) takeUp(s *Sandbox) (Happening, bool) {
 		return Happening{}, false
 	}
 	picked := pick(l.seeder, open)
-	c := l.newChat(picked, l.org.contacts[picked.ContactID], &topics[l.IntN(len(topics))])
-	if c == nil {
-		return Happening{}, false
-	}
-	for _, id := range slices.Backward(picked.Participants) {
-		if u := l.org.user(id); u != nil && !u.Bot {
-			c.agent = u
-			c.words["agent"] = firstName(u)
+	var known *user
+	for _, id := range picked.Participants {
+		if u := l.org.user(id); u != nil && !u.Bot && known == nil {
+			known = u
 		}
 	}
+	c := l.newChat(picked, l.org.contacts[picked.ContactID], &topics[l.IntN(len(topics))], known)
 	ask, answers := l.discuss(c)
 	c.turns = append([]turn{ask}, answers...)
 	first := say(visitor, pick(l.seeder, returns))
@@ -284,7 +290,7 @@ func (l *life) takeUp(s *Sandbox) (Happening, bool) {
 }
 
 // start lets somebody open a chat on the site: one who was there before, one who is new, or one whom nobody knows.
-func (l *life) start(s *Sandbox) (Happening, bool) {
+func (l *life) start(s *Sandbox) Happening {
 	var from *contact
 	switch roll := l.IntN(100); {
 	case roll < 60:
@@ -296,11 +302,7 @@ func (l *life) start(s *Sandbox) (Happening, bool) {
 		from = l.stranger(s, 5)
 	}
 	about := &topics[l.IntN(len(topics))]
-	made := &conversation{}
-	c := l.newChat(made, from, about)
-	if c == nil {
-		return Happening{}, false
-	}
+	c := l.newChat(nil, from, about, nil)
 	ask, answers := l.discuss(c)
 	m := &message{OrgID: OrgID, Type: "chat", Body: c.fill(ask.text), Author: author{ID: from.ID, Type: "contact"}, Context: l.visit(c.draft)}
 	greeting := preMessage{Body: "<p>" + escape.Replace(c.fill(pick(l.seeder, greetings))) + "</p>"}
@@ -331,7 +333,7 @@ func (l *life) start(s *Sandbox) (Happening, bool) {
 	if clicks {
 		s.emitClick(m, button{Value: about.button, Label: about.button, Type: "reply"})
 	}
-	return happened(ConversationStarted, m), true
+	return happened(ConversationStarted, m)
 }
 
 // acquaintance picks a contact with an email who is not in a chat, or nil.
