@@ -142,13 +142,14 @@ func TestEmbeddedWebhooks(t *testing.T) {
 			<-tt.events
 		}
 	}
-	off, err := startSandbox(sandboxKnobs{Webhooks: "off"}, gatewayURL, "gateway's", log)
+	silentURL, silent := receive(t) // of its own: the last event of the others may still be on its way
+	off, err := startSandbox(sandboxKnobs{Webhooks: "off"}, silentURL, "gateway's", log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer off.Close()
 	off.sandbox.Act()
-	if err := off.sandbox.Drain(t.Context()); err != nil || off.sandbox.Deliveries().Accepted > 0 || len(gateway) > 0 {
+	if err := off.sandbox.Drain(t.Context()); err != nil || off.sandbox.Deliveries().Accepted > 0 || len(silent) > 0 {
 		t.Errorf("%v, %+v", err, off.sandbox.Deliveries())
 	}
 }

@@ -173,7 +173,7 @@ func fetchOf(ctx context.Context) (began moment, ok bool) {
 }
 
 // Stats are what a Cache has done since it was made. Its counts are of keys
-// but for RedisTrips, RedisErrors, L1Clears and Bytes.
+// but for RedisTrips, RedisErrors, RedisReads, L1Clears and Bytes.
 type Stats struct {
 	L1Hits      uint64 // answered by the in-process tier
 	RedisHits   uint64 // answered by Redis
@@ -182,6 +182,7 @@ type Stats struct {
 	Shared      uint64 // answered by another load that was under way
 	RedisTrips  uint64 // round trips to Redis, for whatever purpose, of which
 	RedisErrors uint64 // failed
+	RedisReads  uint64 // those of RedisTrips that a load waits for
 
 	Refreshes     uint64 // refreshed in the background, of which
 	RefreshErrors uint64 // failed
@@ -212,6 +213,7 @@ func (c *Cache) Stats() Stats {
 	if c.remote != nil {
 		s.RedisTrips = c.remote.trips.Load()
 		s.RedisErrors = c.remote.faults.Load()
+		s.RedisReads = c.remote.recalls.Load()
 	}
 	return s
 }

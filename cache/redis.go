@@ -61,9 +61,9 @@ type remote struct {
 	leases  leases
 	owed    owed
 
-	reads, writes gate
-	trips, faults atomic.Uint64
-	tokens        atomic.Uint64 // given out
+	reads, writes          gate
+	trips, faults, recalls atomic.Uint64
+	tokens                 atomic.Uint64 // given out
 
 	mu      sync.Mutex
 	queue   []write // waiting for the writer
@@ -167,6 +167,7 @@ func (r *remote) ask(ctx context.Context, asks []*ask) {
 		}
 	}()
 	r.trip(ctx, &r.reads, func(ctx context.Context) error {
+		r.recalls.Add(1)
 		results, err := r.run(ctx, recallScript, recallRuns(asks, total, r.perRun()))
 		i := 0
 		for _, result := range results {

@@ -41,7 +41,7 @@ func TestRedis(t *testing.T) {
 	s.asked(t, "[1 2 3 4]", "[5]", "[1]")
 	trips.check(t, "recall 4", "fill 1", "recall 1", "fill 1")
 
-	want := cache.Stats{L1Hits: 3, RedisHits: 3, Misses: 2, RedisTrips: 4}
+	want := cache.Stats{L1Hits: 3, RedisHits: 3, Misses: 2, RedisTrips: 4, RedisReads: 2}
 	got := b.Stats()
 	if got.Bytes == 0 {
 		t.Error("no bytes are held")
