@@ -1,38 +1,53 @@
-import type { Fetcher } from '@graphiql/toolkit';
+import type { Fetcher, FetcherParams } from '@graphiql/toolkit';
+import type { Rest } from './rest';
 
-/** What is told below an answer. */
+/** What is told of an answer beside its text. */
 export interface Answer {
   status: number; // of HTTP
   duration: number; // milliseconds, from the request to the last byte of the answer
   size: number; // bytes of the body, uncompressed
+  rest?: Rest; // what it cost, if the gateway told
+  error?: string; // the message of its first error
 }
 
-let latest: Answer | undefined;
+const latest = new Map<string, Answer>(); // by the id of the tab
 const listeners = new Set<() => void>();
+let active = '';
 
-/** The latest answer to an operation, as a store for React. */
+/** The latest answer to an operation of the active tab, as a store for React. */
 export const answers = {
-  latest: () => latest,
+  latest: () => latest.get(active),
   subscribe(listener: () => void) {
     listeners.add(listener);
     return () => listeners.delete(listener);
   },
-  set(answer: Answer | undefined) {
-    latest = answer;
+  /** Says which tab is active. */
+  open(tab = '') {
+    active = tab;
     listeners.forEach(listener => listener());
   },
 };
 
-/** Sends an operation to the gateway that the page came from. */
-export const fetcher: Fetcher = async (params, options) => {
-  const { query, variables, operationName } = params;
-  const start = performance.now();
-  const response = await fetch('graphql', {
+function keep(tab: string, answer: Answer | undefined) {
+  if (answer) latest.set(tab, answer);
+  else latest.delete(tab);
+  listeners.forEach(listener => listener());
+}
+
+type Headers = Record<string, string>;
+
+/** The request header that asks what an operation costs Drift. */
+const planHeader = 'Driftgraph-Plan';
+const asksForPlan = (headers: Headers) => Object.keys(headers).some(name => name.toLowerCase() === planHeader.toLowerCase());
+
+/** Posts an operation to the gateway that the page came from. */
+const post = ({ query, variables, operationName }: FetcherParams, headers: Headers) =>
+  fetch('graphql', {
     method: 'POST',
     headers: {
       'Content-Type': 'application/json',
       Accept: 'application/graphql-response+json, application/json;q=0.9',
-      ...options?.headers,
+      ...headers,
     },
     body: JSON.stringify({
       query,
@@ -41,13 +56,51 @@ export const fetcher: Fetcher = async (params, options) => {
       operationName: new RegExp(`\\b(query|mutation|subscription)\\s+${operationName}\\b`).test(query) ? operationName : undefined,
     }),
   });
+
+/** Reads an answer; one that is not JSON is an error. */
+async function read(response: Response) {
   const text = await response.text();
-  if (operationName !== 'IntrospectionQuery') {
-    answers.set({ status: response.status, duration: performance.now() - start, size: new Blob([text]).size });
-  }
   try {
-    return JSON.parse(text);
+    return { text, body: JSON.parse(text) };
   } catch {
     throw new Error(`The answer is not JSON: ${response.status} ${response.statusText}\n${text.slice(0, 1000)}`);
   }
+}
+
+/**
+ * Sends an operation and keeps what is told of its answer. It asks for the plan, which the returned answer has only if the caller's own headers ask
+ * for one: the answer is what an application with these headers would get.
+ */
+export const fetcher: Fetcher = async (params, options) => {
+  const headers: Headers = options?.headers ?? {};
+  if (params.operationName === 'IntrospectionQuery') return (await read(await post(params, headers))).body;
+
+  const tab = active;
+  const adds = !asksForPlan(headers);
+  const start = performance.now();
+  try {
+    const response = await post(params, adds ? { ...headers, [planHeader]: 'full' } : headers);
+    const { text, body } = await read(response);
+    const duration = performance.now() - start;
+    const rest: Rest | undefined = body.extensions?.rest;
+    if (adds && rest) {
+      delete body.extensions.rest;
+      if (Object.keys(body.extensions).length === 0) delete body.extensions;
+    }
+    const size = new Blob([adds && rest ? JSON.stringify(body) : text]).size;
+    keep(tab, { status: response.status, duration, size, rest, error: body.errors?.[0]?.message });
+    return body;
+  } catch (error) {
+    keep(tab, undefined);
+    throw error;
+  }
 };
+
+/** Asks what an operation would cost, without running it. Throws an error with the gateway's reason if it has no answer to that. */
+export async function predict(params: FetcherParams, headers: Headers = {}) {
+  const own = Object.entries(headers).filter(([name]) => !asksForPlan({ [name]: '' }));
+  const { body } = await read(await post(params, { ...Object.fromEntries(own), [planHeader]: 'dry-run' }));
+  const rest: Rest | undefined = body.extensions?.rest;
+  if (!rest || !('predicted' in rest)) throw new Error(body.errors?.[0]?.message ?? 'The gateway gave no prediction.');
+  return rest;
+}

@@ -1,6 +1,8 @@
-import { formatShortcutForOS, KEY_MAP, PlayIcon, useGraphiQL } from '@graphiql/react';
+import { formatShortcutForOS, KEY_MAP, PlayIcon, useGraphiQL, useGraphiQLActions } from '@graphiql/react';
 import { useEffect, useSyncExternalStore } from 'react';
 import { answers } from './fetcher';
+import { PLAN_PLUGIN } from './plan';
+import { headline, type Rest } from './rest';
 
 const bytes = new Intl.NumberFormat('en', { style: 'unit', unit: 'kilobyte', maximumFractionDigits: 1 });
 const milliseconds = new Intl.NumberFormat('en', { style: 'unit', unit: 'millisecond', maximumFractionDigits: 0 });
@@ -11,7 +13,7 @@ export function Status() {
   const answer = useSyncExternalStore(answers.subscribe, answers.latest);
   const { tab, isFetching } = useGraphiQL(({ tabs, activeTabIndex, isFetching }) => ({ tab: tabs[activeTabIndex], isFetching }));
 
-  useEffect(() => answers.set(undefined), [tab?.id]);
+  useEffect(() => answers.open(tab?.id), [tab?.id]);
 
   const isEmpty = !isFetching && !answer && !tab?.response;
   return (
@@ -23,6 +25,7 @@ export function Status() {
             <span className={answer.status < 400 ? 'ok' : 'failed'}>{answer.status}</span>
             <span>{milliseconds.format(answer.duration)}</span>
             <span>{bytes.format(answer.size / 1000)}</span>
+            {answer.rest && <Cost rest={answer.rest} />}
           </>
         )}
       </p>
@@ -32,5 +35,17 @@ export function Status() {
         </p>
       )}
     </>
+  );
+}
+
+/** What the answer cost, in a few words that open the panel which has them all. */
+function Cost({ rest }: { rest: Rest }) {
+  const isOpen = useGraphiQL(state => state.visiblePlugin === PLAN_PLUGIN);
+  const { setVisiblePlugin } = useGraphiQLActions();
+  const { figure, of } = headline(rest);
+  return (
+    <button className="graphiql-un-styled cost" aria-pressed={isOpen} onClick={() => setVisiblePlugin(isOpen ? null : PLAN_PLUGIN)}>
+      {figure} {of}
+    </button>
   );
 }

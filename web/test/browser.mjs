@@ -72,3 +72,13 @@ function watch(page) {
   page.on('pageerror', error => faults.push(`exception: ${error.stack}`));
   return faults;
 }
+
+/** Asks the gateway without the browser. */
+export async function ask(operation) {
+  const response = await fetch(new URL('graphql', url), {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify(operation),
+  });
+  return response.json();
+}
