@@ -7,7 +7,7 @@ export interface Answer {
   duration: number; // milliseconds, from the request to the last byte of the answer
   size: number; // bytes of the body, uncompressed
   rest?: Rest; // what it cost, if the gateway told
-  error?: string; // the message of its first error
+  refusal?: string; // why the query was not run: the message of the first error, if there is no data
 }
 
 const latest = new Map<string, Answer>(); // by the id of the tab
@@ -21,9 +21,10 @@ export const answers = {
     listeners.add(listener);
     return () => listeners.delete(listener);
   },
-  /** Says which tab is active. */
-  open(tab = '') {
+  /** Says which tab is active, and forgets the answers of all that are not there any more. */
+  open(tab = '', tabs: string[] = []) {
     active = tab;
+    for (const id of latest.keys()) if (!tabs.includes(id)) latest.delete(id);
     listeners.forEach(listener => listener());
   },
 };
@@ -38,7 +39,8 @@ type Headers = Record<string, string>;
 
 /** The request header that asks what an operation costs Drift. */
 const planHeader = 'Driftgraph-Plan';
-const asksForPlan = (headers: Headers) => Object.keys(headers).some(name => name.toLowerCase() === planHeader.toLowerCase());
+const isPlanHeader = (name: string) => name.toLowerCase() === planHeader.toLowerCase();
+const withoutPlan = (headers: Headers): Headers => Object.fromEntries(Object.entries(headers).filter(([name]) => !isPlanHeader(name)));
 
 /** Posts an operation to the gateway that the page came from. */
 const post = ({ query, variables, operationName }: FetcherParams, headers: Headers) =>
@@ -73,22 +75,22 @@ async function read(response: Response) {
  */
 export const fetcher: Fetcher = async (params, options) => {
   const headers: Headers = options?.headers ?? {};
-  if (params.operationName === 'IntrospectionQuery') return (await read(await post(params, headers))).body;
+  if (params.operationName === 'IntrospectionQuery') return (await read(await post(params, withoutPlan(headers)))).body; // a dry run has no schema
 
   const tab = active;
-  const adds = !asksForPlan(headers);
+  const adds = !Object.keys(headers).some(isPlanHeader);
   const start = performance.now();
   try {
     const response = await post(params, adds ? { ...headers, [planHeader]: 'full' } : headers);
     const { text, body } = await read(response);
     const duration = performance.now() - start;
-    const rest: Rest | undefined = body.extensions?.rest;
+    const rest: Rest | undefined = body?.extensions?.rest;
     if (adds && rest) {
       delete body.extensions.rest;
       if (Object.keys(body.extensions).length === 0) delete body.extensions;
     }
     const size = new Blob([adds && rest ? JSON.stringify(body) : text]).size;
-    keep(tab, { status: response.status, duration, size, rest, error: body.errors?.[0]?.message });
+    keep(tab, { status: response.status, duration, size, rest, refusal: body.data ? undefined : body.errors?.[0]?.message });
     return body;
   } catch (error) {
     keep(tab, undefined);
@@ -98,9 +100,8 @@ export const fetcher: Fetcher = async (params, options) => {
 
 /** Asks what an operation would cost, without running it. Throws an error with the gateway's reason if it has no answer to that. */
 export async function predict(params: FetcherParams, headers: Headers = {}) {
-  const own = Object.entries(headers).filter(([name]) => !asksForPlan({ [name]: '' }));
-  const { body } = await read(await post(params, { ...Object.fromEntries(own), [planHeader]: 'dry-run' }));
-  const rest: Rest | undefined = body.extensions?.rest;
+  const { body } = await read(await post(params, { ...withoutPlan(headers), [planHeader]: 'dry-run' }));
+  const rest: Rest | undefined = body?.extensions?.rest;
   if (!rest || !('predicted' in rest)) throw new Error(body.errors?.[0]?.message ?? 'The gateway gave no prediction.');
   return rest;
 }

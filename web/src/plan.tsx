@@ -25,12 +25,15 @@ function Plan() {
         <h2>REST plan</h2>
         <DryRun key={tab} answer={answer} />
       </header>
-      <Headline answer={answer} />
+      <div role="status">
+        <Headline answer={answer} />
+      </div>
       {spent && <Counts spent={spent} />}
       {spent?.plan && spent.plan.length > 0 && <Waterfall key={tab} plan={spent.plan} />}
       {spent && !spent.plan && spent.calls + spent.cacheHits + spent.staleHits + spent.shared > 0 && (
         <p className="note">
-          The header <code>Driftgraph-Plan: summary</code> asks for the counts alone. With <code>full</code>, or without the header, the steps are here too.
+          The header <code>Driftgraph-Plan: summary</code> asks for the counts alone. With <code>full</code>, or without the header, the steps are
+          here too.
         </p>
       )}
     </section>
@@ -50,16 +53,20 @@ function Headline({ answer }: { answer?: Answer }) {
   }
   if (!answer.rest) {
     return (
-      <div className="headline" role="status">
+      <div className="headline">
         <p className="figure">No plan</p>
-        <p>{answer.error ? `The gateway did not run the query: ${answer.error}` : 'The answer came without one.'}</p>
+        <p>
+          {answer.refusal === undefined
+            ? 'The answer came without one: the gateway gives it to callers with the permission plan_read.'
+            : `The gateway did not run the query: ${answer.refusal}`}
+        </p>
       </div>
     );
   }
   const { figure, of, detail } = headline(answer.rest);
   const share = 'calls' in answer.rest && answer.rest.naiveCalls > answer.rest.calls ? answer.rest.calls / answer.rest.naiveCalls : undefined;
   return (
-    <div className="headline" role="status">
+    <div className="headline">
       <p className="figure">
         <strong>{figure}</strong> {of}
       </p>
@@ -343,7 +350,7 @@ const Line = memo(function Line({ row, id, length, mark, isStop, position, of, i
   const durations = steps.map(step => step.durationMs);
   const meta = [
     told(steps),
-    time(Math.min(...durations), Math.max(...durations)) + (many > 1 ? ' each' : ''),
+    time(Math.min(...durations), Math.max(...durations)),
     first.ageMs !== undefined && `${time(first.ageMs)} old`,
     row.after.length > 0 && `after ${row.after.map(({ steps }) => (steps.length > 1 ? `${steps.length} × ` : '') + steps[0].route).join(' and ')}`,
   ].filter(part => part !== false);

@@ -127,5 +127,5 @@ export function headline(rest: Rest): { figure: string; of: string; detail: stri
   const of = calls === 1 ? 'call' : 'calls';
   if (saved === 0) return { figure: whole.format(calls), of, detail: 'None saved: one call for each object takes as many' };
   const why = retries > 0 ? `, with ${count(retries, 'retry', 'retries')}` : '';
-  return { figure: whole.format(calls), of, detail: `None saved: one call for each object would take ${whole.format(naiveCalls)}${why}` };
+  return { figure: whole.format(calls), of, detail: `None saved${why}: one call for each object would take ${whole.format(naiveCalls)}` };
 }

@@ -11,9 +11,11 @@ const runKey = formatShortcutForOS(KEY_MAP.runQuery.key).replace('-', ' + ');
 /** The line below the answer, and in its place, while there is none, how to get one. */
 export function Status() {
   const answer = useSyncExternalStore(answers.subscribe, answers.latest);
-  const { tab, isFetching } = useGraphiQL(({ tabs, activeTabIndex, isFetching }) => ({ tab: tabs[activeTabIndex], isFetching }));
+  const { tabs, activeTabIndex, isFetching } = useGraphiQL(({ tabs, activeTabIndex, isFetching }) => ({ tabs, activeTabIndex, isFetching }));
+  const tab = tabs[activeTabIndex];
+  const ids = tabs.map(({ id }) => id).join(' ');
 
-  useEffect(() => answers.open(tab?.id), [tab?.id]);
+  useEffect(() => answers.open(tab?.id, ids.split(' ')), [tab?.id, ids]);
 
   const isEmpty = !isFetching && !answer && !tab?.response;
   return (
@@ -44,7 +46,12 @@ function Cost({ rest }: { rest: Rest }) {
   const { setVisiblePlugin } = useGraphiQLActions();
   const { figure, of } = headline(rest);
   return (
-    <button className="graphiql-un-styled cost" aria-pressed={isOpen} onClick={() => setVisiblePlugin(isOpen ? null : PLAN_PLUGIN)}>
+    <button
+      className="graphiql-un-styled cost"
+      aria-pressed={isOpen}
+      title="The REST plan"
+      onClick={() => setVisiblePlugin(isOpen ? null : PLAN_PLUGIN)}
+    >
       {figure} {of}
     </button>
   );

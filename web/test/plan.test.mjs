@@ -21,7 +21,11 @@ const rows = () => panel().getByRole('treeitem');
 const row = name => panel().getByRole('treeitem', { name });
 const refusal = /^400 for |status of 400/; // of a query that is not valid: the answer, and what the browser says of it
 const counts = async () =>
-  Object.fromEntries(await panel().locator('.counts > div').evaluateAll(counts => counts.map(({ children: [name, value] }) => [name.innerText, value.innerText])));
+  Object.fromEntries(
+    await panel()
+      .locator('.counts > div')
+      .evaluateAll(counts => counts.map(({ children: [name, value] }) => [name.innerText, value.innerText])),
+  );
 
 /** Runs what is in the editors and returns extensions.rest as the gateway sent it. */
 async function cost() {
@@ -42,8 +46,15 @@ async function writeSeldom() {
     ids.push(...nodes.map(({ id }) => id));
     after = pageInfo.hasNextPage ? pageInfo.endCursor : null;
   } while (after);
-  const picked = ids.slice(100).sort(() => Math.random() - 0.5).slice(0, 20);
-  await write(page, 'operation.graphql', 'query Seldom($ids: [ID!]!) { nodes(ids: $ids) { ... on Conversation { contact { name } messages(first: 5) { nodes { body } } } } }');
+  const picked = ids
+    .slice(100)
+    .sort(() => Math.random() - 0.5)
+    .slice(0, 20);
+  await write(
+    page,
+    'operation.graphql',
+    'query Seldom($ids: [ID!]!) { nodes(ids: $ids) { ... on Conversation { contact { name } messages(first: 5) { nodes { body } } } } }',
+  );
   await write(page, 'variables.json', JSON.stringify({ ids: picked }));
 }
 
@@ -86,7 +97,9 @@ test('a query whose records are all cached takes 0 calls', async () => {
   assert.equal(calls, 0);
   assert.ok(cacheHits > 0);
   assert.equal(await figure().innerText(), '0 calls');
-  await panel().getByText(/^All from cache, instead of 551 calls$/).waitFor();
+  await panel()
+    .getByText(/^All from cache, instead of 551 calls$/)
+    .waitFor();
   assert.equal(await rows().count(), plan.length);
   assert.match(await rows().last().innerText(), /records? from (memory|Redis)/);
 });
@@ -141,7 +154,10 @@ test('the row that is looked at shows what it waited for', async () => {
   const list = plan.find(({ route }) => route === '/conversations/list');
   assert.ok(plan.some(({ route, after }) => route === '/contacts/{id}' && after.includes(list.id)));
   const contacts = row(/ \/contacts\/\{id\}, .*after \/conversations\/list/);
-  const causes = () => panel().locator('.cause').evaluateAll(rows => rows.map(row => row.querySelector('.route').innerText));
+  const causes = () =>
+    panel()
+      .locator('.cause')
+      .evaluateAll(rows => rows.map(row => row.querySelector('.route').innerText));
 
   await contacts.hover();
   await panel().locator('.cause').waitFor();
@@ -218,11 +234,13 @@ test('a query that is refused has no plan, and the panel says why', async () => 
   await write(page, 'operation.graphql', '{ conversationz { id } }');
   assert.equal(await cost(), undefined);
   assert.equal(await figure().innerText(), 'No plan');
-  await panel().getByText(/did not run the query: .*conversationz/).waitFor();
+  await panel()
+    .getByText(/did not run the query: .*conversationz/)
+    .waitFor();
   assert.equal(await rows().count(), 0);
 });
 
-test('a plan is asked for with queries, not with the introspection', async () => {
+test('a plan is asked for with queries, not with the introspection, which is never a dry run', async () => {
   const asked = [];
   page.on('request', request => {
     if (request.method() === 'POST') asked.push([request.postDataJSON().operationName, request.headers()['driftgraph-plan']]);
@@ -234,6 +252,9 @@ test('a plan is asked for with queries, not with the introspection', async () =>
     ['IntrospectionQuery', undefined],
     ['Inbox', 'full'],
   ]);
+  await write(page, 'request-headers.json', '{ "Driftgraph-Plan": "dry-run" }');
+  await Promise.all([page.waitForResponse(/\/graphql$/), page.getByRole('button', { name: /^Re-fetch GraphQL schema/ }).click()]);
+  assert.deepEqual(asked.slice(2), [['IntrospectionQuery', undefined]]);
 });
 
 // Such an answer cannot be had of the sandbox at will: hundreds of different steps, of all sources, some of which failed, and markup in a name.
@@ -256,7 +277,7 @@ test('a plan of five hundred steps is drawn, and nothing in it is markup', async
   await cost();
 
   assert.equal(await figure().innerText(), '300 calls');
-  await panel().getByText('None saved: one call for each object would take 200, with 2 retries').waitFor();
+  await panel().getByText('None saved, with 2 retries: one call for each object would take 200').waitFor();
   assert.equal(await rows().count(), 251);
   await row(/^GET \/<img src=x onerror=alert\(1\)>\/0, .*failed: 503$/).waitFor();
   await row(/^250 calls GET \/contacts\/\{id\}, .*failed: 2 × 503$/).click();
