@@ -348,10 +348,11 @@ const Line = memo(function Line({ row, id, length, mark, isStop, position, of, i
   const [first] = steps;
   const many = steps.length;
   const durations = steps.map(step => step.durationMs);
+  const age = Math.max(...steps.map(step => step.ageMs ?? 0));
   const meta = [
     told(steps),
     time(Math.min(...durations), Math.max(...durations)),
-    first.ageMs !== undefined && `${time(first.ageMs)} old`,
+    age > 0 && `${many > 1 ? 'up to ' : ''}${time(age)} old`,
     row.after.length > 0 && `after ${row.after.map(({ steps }) => (steps.length > 1 ? `${steps.length} × ` : '') + steps[0].route).join(' and ')}`,
   ].filter(part => part !== false);
   return (
@@ -365,7 +366,7 @@ const Line = memo(function Line({ row, id, length, mark, isStop, position, of, i
       aria-posinset={position}
       aria-expanded={isOpen}
       aria-label={[
-        `${many > 1 ? `${many} calls ` : ''}${first.method} ${first.route}`,
+        `${many > 1 ? `${many} ${first.source === 'NETWORK' ? 'calls' : 'batches'} ` : ''}${first.method} ${first.route}`,
         ...meta,
         `from ${time(row.start)} to ${time(row.end)}`,
         ...faultsInWords(steps),
