@@ -27,9 +27,13 @@ const counts = async () =>
       .evaluateAll(counts => counts.map(({ children: [name, value] }) => [name.innerText, value.innerText])),
   );
 
+/** Waits for an answer to anything but the introspection, which may still be under way. */
+const answered = () =>
+  page.waitForResponse(response => response.url().endsWith('/graphql') && response.request().postDataJSON().operationName !== 'IntrospectionQuery');
+
 /** Runs what is in the editors and returns extensions.rest as the gateway sent it. */
 async function cost() {
-  const [response] = await Promise.all([page.waitForResponse(/\/graphql$/), run(page)]);
+  const [response] = await Promise.all([answered(), run(page)]);
   const { extensions } = await response.json();
   await answer(page);
   await page.locator('.status > :first-child:is(.ok, .failed)').waitFor();
@@ -173,7 +177,7 @@ test('a dry run tells the calls, and the answer stays', async () => {
   await cost();
   const { data } = await answer(page);
   const before = await figure().innerText();
-  const [response] = await Promise.all([page.waitForResponse(/\/graphql$/), panel().getByRole('button', { name: 'Dry run' }).click()]);
+  const [response] = await Promise.all([answered(), panel().getByRole('button', { name: 'Dry run' }).click()]);
   const { min, max } = (await response.json()).extensions.rest.predicted;
   assert.equal(response.request().headers()['driftgraph-plan'], 'dry-run');
   await panel().getByText(`Inbox would take ${min} to ${max} calls`).waitFor();
