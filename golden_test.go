@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/validator/rules"
 
 	"github.com/driftgraph/driftgraph/sandbox"
 	"github.com/driftgraph/driftgraph/schema"
@@ -98,7 +99,7 @@ func TestGoldenCoverage(t *testing.T) {
 		}
 	}
 	for _, q := range goldens(t) {
-		document, errs := gqlparser.LoadQuery(s, q.query)
+		document, errs := gqlparser.LoadQueryWithRules(s, q.query, rules.NewDefaultRules())
 		if errs != nil {
 			t.Errorf("%s: %v", q.path, errs)
 			continue

@@ -208,7 +208,7 @@ func enrol(dir, binary, url, redis string, query []byte) ([]*entrant, error) {
 	entrants := []*entrant{
 		{name: handWritten, start: own(handWritten), turn: 3},
 		// What is kept for no more than a nanosecond is never found again.
-		{name: cold, start: gateway(time.Nanosecond, token), hop: true, turn: 3},
+		{name: cold, start: gateway(time.Nanosecond, token, "CACHE_STALE=0s"), hop: true, turn: 3},
 		// The inbox has a contact that does not exist, which is not kept longer than half a minute.
 		{name: warm, start: gateway(time.Hour, token), hop: true, limit: 15 * time.Second, turn: 20},
 		{name: naive, start: own(naive), hop: true, turn: 1},

@@ -488,7 +488,7 @@ func testIDs[K comparable](t *testing.T, c *cache.Cache, name string, keys []K) 
 }
 
 func TestKindRefused(t *testing.T) {
-	type pair struct{ a, b int }
+	type pair [2]int
 	c := cache.New(cache.Options{})
 	t.Cleanup(c.Close)
 	newNamedKind[int64](t, c, "taken")

@@ -47,7 +47,7 @@ func TestWire(t *testing.T) {
 			if diff := cmp.Diff(want.value, got.value, cmp.Transformer("empty", func(s []string) []string { return append([]string{}, s...) })); diff != "" {
 				t.Error(diff)
 			}
-			time.Sleep(time.UnixMilli(want.expires).Sub(time.Now()))
+			time.Sleep(time.Until(time.UnixMilli(want.expires)))
 			if got := k.revive(string(wire), moment{}); got != nil {
 				t.Errorf("%+v comes back after its end", got)
 			}

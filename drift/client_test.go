@@ -297,7 +297,7 @@ func TestErrorsTellNoSecrets(t *testing.T) {
 		"name":     func(w http.ResponseWriter, r *http.Request) { fmt.Fprintf(w, `{"data":[{%q:}]}`, email) },
 		"id":       func(w http.ResponseWriter, r *http.Request) { fmt.Fprintf(w, `{"data":[{"id":%q}]}`, email) },
 		"not JSON": func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, email) },
-		"redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/?"+email, 302) },
+		"redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/?"+email, http.StatusFound) },
 		"not HTTP": func(w http.ResponseWriter, r *http.Request) { hijack(t, w, "maya.lind@example.com 200 OK\r\n\r\n") },
 		"bad chunk": func(w http.ResponseWriter, r *http.Request) {
 			hijack(t, w, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"+email)

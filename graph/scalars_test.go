@@ -3,7 +3,6 @@ package graph
 import (
 	stdjson "encoding/json"
 	"errors"
-	"fmt"
 	"math"
 	"testing"
 	"time"
@@ -103,7 +102,7 @@ func TestJSON(t *testing.T) {
 		}
 	}
 	got, err := UnmarshalJSON(map[string]any{"b": []any{stdjson.Number("9007199254740993")}})
-	if want := `{"b":[9007199254740993]}`; fmt.Sprintf("%s", got) != want || err != nil {
+	if want := `{"b":[9007199254740993]}`; got.String() != want || err != nil {
 		t.Errorf("an object is read as %s, %v; want %s", got, err, want)
 	}
 }
