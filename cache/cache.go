@@ -40,6 +40,9 @@ type Options struct {
 	// Whoever made it closes it, after the Cache.
 	Redis redis.UniversalClient
 
+	// Listener hears what is published in Redis beside drops; nil for none.
+	Listener *Listener
+
 	// LoadTimeout bounds one load as a whole, whatever the context of the caller
 	// who started it allows, since others may share it; 0 for 15 s.
 	LoadTimeout time.Duration
@@ -95,7 +98,7 @@ func New(o Options) *Cache {
 	}
 	if o.Redis != nil {
 		c.remote = newRemote(o.Redis, c.log, &c.work, c.ms)
-		c.ears = listen(c)
+		c.ears = listen(c, o.Listener)
 	}
 	return c
 }

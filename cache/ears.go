@@ -28,20 +28,32 @@ const (
 	listenPause = 100 * time.Millisecond
 )
 
+// A Listener hears what is published on a channel of the Redis that a Cache
+// uses, by the connection on which the Cache hears of drops. So whoever drops and
+// then publishes is heard in that order, if Redis is no cluster. Its functions
+// are called one at a time and must not wait.
+type Listener struct {
+	Channel string
+	Began   func()               // from now on all is heard; what was published before may have been missed
+	Hear    func(payload string) // what was published, by this process too
+	Lost    func()               // nothing is heard until Began is called again
+}
+
 // ears hear of the drops of other processes, by a connection of their own.
 type ears struct {
-	cache  *Cache
-	cancel context.CancelFunc
-	ended  chan struct{}
+	cache    *Cache
+	listener *Listener // nil for none
+	cancel   context.CancelFunc
+	ended    chan struct{}
 
 	begun atomic.Int64 // the moment at which the subscription began; what the process got before may have been dropped
 	heard atomic.Int64 // the last moment at which Redis was heard
 	tries atomic.Int64 // connections made, or tried
 }
 
-func listen(c *Cache) *ears {
+func listen(c *Cache, l *Listener) *ears {
 	ctx, cancel := context.WithCancel(context.Background())
-	e := &ears{cache: c, cancel: cancel, ended: make(chan struct{})}
+	e := &ears{cache: c, listener: l, cancel: cancel, ended: make(chan struct{})}
 	go e.run(ctx)
 	return e
 }
@@ -79,8 +91,18 @@ func (e *ears) run(ctx context.Context) {
 // listen listens until the connection breaks.
 func (e *ears) listen(ctx context.Context) {
 	e.tries.Add(1)
-	subscription := e.cache.remote.client.Subscribe(ctx, dropChannel)
+	channels := []string{dropChannel}
+	if e.listener != nil {
+		channels = append(channels, e.listener.Channel)
+	}
+	subscription := e.cache.remote.client.Subscribe(ctx, channels...)
 	defer subscription.Close()
+	begun := 0 // channels that are heard
+	defer func() {
+		if e.listener != nil && begun == len(channels) {
+			e.listener.Lost()
+		}
+	}()
 	stop := context.AfterFunc(ctx, func() { subscription.Close() })
 	defer stop()
 	last := time.Now()
@@ -98,10 +120,21 @@ func (e *ears) listen(ctx context.Context) {
 		default:
 			return
 		}
-		if m, ok := message.(*redis.Message); ok {
-			e.cache.hear(m.Payload)
-		} else if _, ok := message.(*redis.Subscription); ok {
+		switch m := message.(type) {
+		case *redis.Message:
+			if m.Channel == dropChannel {
+				e.cache.hear(m.Payload)
+			} else {
+				e.listener.Hear(m.Payload)
+			}
+		case *redis.Subscription:
+			if begun++; begun < len(channels) {
+				break
+			}
 			e.begin(ctx)
+			if e.listener != nil {
+				e.listener.Began()
+			}
 		}
 		e.heard.Store(int64(time.Since(e.cache.epoch)))
 	}
