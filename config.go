@@ -77,6 +77,7 @@ type serveConfig struct {
 	DriftClientSecret string        `group:"Drift" placeholder:"SECRET" help:"Secret of the OAuth client. DRIFT_CLIENT_SECRET_FILE names a file that holds it."`
 	DriftRefreshToken string        `group:"Drift" placeholder:"TOKEN" help:"Refresh token that the OAuth client starts with. DRIFT_REFRESH_TOKEN_FILE names a file that holds it."`
 	DriftTokenStore   string        `group:"Drift" type:"path" placeholder:"FILE" help:"File to keep the newest refresh token in, as Drift replaces it at each renewal. Without it, it is kept until the process ends."`
+	DriftWebhookToken string        `group:"Drift" placeholder:"TOKEN" help:"Verification token of the app's webhooks, which Drift posts to /webhooks/drift. Without it they are not taken. DRIFT_WEBHOOK_TOKEN_FILE names a file that holds it."`
 	DriftBaseURL      string        `group:"Drift" name:"drift-base-url" placeholder:"URL" help:"Where Drift's API is. Default: https://driftapi.com."`
 	DriftConcurrency  int           `group:"Drift" default:"64" placeholder:"N" help:"Calls to Drift that may be under way at once, from 1 to 1000."`
 	DriftTimeout      time.Duration `group:"Drift" default:"10s" placeholder:"TIME" help:"How long one call to Drift may take."`
@@ -91,6 +92,7 @@ type serveConfig struct {
 	MaxDepth         int           `group:"Limits" default:"16" placeholder:"N" help:"Most levels of fields in an operation; introspection is exempt."`
 	MaxAliases       int           `group:"Limits" default:"30" placeholder:"N" help:"Most aliases in an operation."`
 	MaxRESTCalls     int           `group:"Limits" name:"max-rest-calls" default:"500" placeholder:"N" help:"Most calls to Drift that an operation may take."`
+	MaxSubscriptions int           `group:"Limits" default:"10000" placeholder:"N" help:"Most subscriptions at once, and most connections that last."`
 	OperationTimeout time.Duration `group:"Limits" default:"15s" placeholder:"TIME" help:"How long an operation may take. What is there by then is answered."`
 
 	Introspection bool `group:"Console" default:"true" negatable:"" help:"Let clients ask for the schema. Default: yes."`
@@ -128,7 +130,7 @@ type sandboxKnobs struct {
 	Faults  string        `env:"SANDBOX_FAULTS" placeholder:"LIST" help:"What goes wrong, such as 'GET /contacts/{id}=500@0.1, /users/list=hang'."`
 
 	Activity     time.Duration `env:"SANDBOX_ACTIVITY" placeholder:"TIME" help:"How often something happens in it by itself, such as 2s. Default: never."`
-	Webhooks     string        `env:"SANDBOX_WEBHOOKS" placeholder:"URL" help:"Where it posts Drift's webhooks to, or off."`
+	Webhooks     string        `env:"SANDBOX_WEBHOOKS" placeholder:"URL" help:"Where it posts Drift's webhooks to, or off. Default: to the gateway that it is embedded in; alone, nowhere."`
 	WebhookToken string        `env:"SANDBOX_WEBHOOK_TOKEN" placeholder:"TOKEN" help:"Verification token of its webhooks. SANDBOX_WEBHOOK_TOKEN_FILE names a file that holds it."`
 }
 
@@ -244,6 +246,7 @@ func (c *serveConfig) Validate() error {
 		"DRIFT_TOKEN":           &c.DriftToken,
 		"DRIFT_CLIENT_SECRET":   &c.DriftClientSecret,
 		"DRIFT_REFRESH_TOKEN":   &c.DriftRefreshToken,
+		"DRIFT_WEBHOOK_TOKEN":   &c.DriftWebhookToken,
 		"SANDBOX_WEBHOOK_TOKEN": &c.SandboxKnobs.WebhookToken,
 	}); err != nil {
 		return err
@@ -261,6 +264,8 @@ func (c *serveConfig) Validate() error {
 		return errors.New("DRIFT_TOKEN and DRIFT_CLIENT_ID are two credentials: set one")
 	case strings.ContainsFunc(c.DriftToken, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return errors.New("DRIFT_TOKEN holds blanks or signs that a token cannot have")
+	case strings.ContainsFunc(c.DriftWebhookToken, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return errors.New("DRIFT_WEBHOOK_TOKEN holds blanks or signs that a token cannot have")
 	case c.DriftTokenStore != "" && oauth == 0:
 		return errors.New("DRIFT_TOKEN_STORE keeps refresh tokens: set it with DRIFT_CLIENT_ID, DRIFT_CLIENT_SECRET and DRIFT_REFRESH_TOKEN")
 	case c.DriftBaseURL != "" && !c.credential():
@@ -301,7 +306,7 @@ func (c *serveConfig) Validate() error {
 	for _, n := range []struct {
 		name  string
 		value int
-	}{{"MAX_TOKENS", c.MaxTokens}, {"MAX_DEPTH", c.MaxDepth}, {"MAX_ALIASES", c.MaxAliases}, {"MAX_REST_CALLS", c.MaxRESTCalls}} {
+	}{{"MAX_TOKENS", c.MaxTokens}, {"MAX_DEPTH", c.MaxDepth}, {"MAX_ALIASES", c.MaxAliases}, {"MAX_REST_CALLS", c.MaxRESTCalls}, {"MAX_SUBSCRIPTIONS", c.MaxSubscriptions}} {
 		if n.value < 1 {
 			return fmt.Errorf("%s is %d; it takes 1 or more", n.name, n.value)
 		}

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -15,17 +17,24 @@ import (
 	"testing"
 	"time"
 
+	"github.com/99designs/gqlgen/graphql"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/driftgraph/driftgraph/cache"
 	"github.com/driftgraph/driftgraph/drift"
+	"github.com/driftgraph/driftgraph/events"
+	"github.com/driftgraph/driftgraph/graph"
 	"github.com/driftgraph/driftgraph/loaders"
 	"github.com/driftgraph/driftgraph/sandbox"
+	"github.com/driftgraph/driftgraph/webhooks"
 )
 
 // present is the present of sandboxes and gateways in tests, so that the data
 // are always the same.
 var present = time.Date(2026, time.March, 9, 14, 30, 0, 0, time.UTC)
+
+// webhookSecret is the verification token of webhooks in tests.
+const webhookSecret = "webhook-token-that-nobody-may-see"
 
 // testToken is the gateway's token for Drift in tests.
 const testToken = "token-that-nobody-may-see"
@@ -36,6 +45,9 @@ type gateway struct {
 	upstream string // where the sandbox is
 	drift    *sandbox.Sandbox
 	records  *cache.Cache
+	bus      *events.Bus
+	live     *graph.Live
+	receiver *webhooks.Receiver
 	log      *logbook
 }
 
@@ -44,6 +56,8 @@ type parts struct {
 	drift *sandbox.Sandbox                // nil for one of its own
 	front func(http.Handler) http.Handler // stands before the sandbox; nil for nothing
 	redis redis.UniversalClient           // nil for none
+	live  graph.LiveOptions               // its times, if they are other than the gateway has them
+	use   graphql.HandlerExtension        // of the executor; nil for none beside the gateway's
 }
 
 // newGateway starts a gateway over a sandbox, with further arguments of the
@@ -82,9 +96,11 @@ func assemble(t *testing.T, p parts, args ...string) *gateway {
 	}
 	book := new(logbook)
 	log := slog.New(slog.NewJSONHandler(book, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	records := cache.New(cache.Options{Log: log, Redis: p.redis, LoadTimeout: c.Serve.OperationTimeout, Fallback: loaders.Fallback})
-	t.Cleanup(records.Close)
 	auth := drift.StaticToken(testToken)
+	bus := events.NewBus(p.redis, cache.NewTenant(auth.Identity()), log)
+	t.Cleanup(bus.Close)
+	records := cache.New(cache.Options{Log: log, Redis: p.redis, Listener: bus.Listener(), LoadTimeout: c.Serve.OperationTimeout, Fallback: loaders.Fallback})
+	t.Cleanup(records.Close)
 	api, err := drift.New(drift.Options{BaseURL: upstream.URL, Auth: auth, Timeout: c.Serve.DriftTimeout, Concurrency: c.Serve.DriftConcurrency, Admit: loaders.Admit, OnCall: loaders.Record})
 	if err != nil {
 		t.Fatal(err)
@@ -96,9 +112,19 @@ func assemble(t *testing.T, p parts, args ...string) *gateway {
 	}
 	source := loaders.NewSource(store, api, auth)
 	source.SetClock(func() time.Time { return present })
-	server := httptest.NewServer(newHandler(&c.Serve, source, log, new(atomic.Bool)))
+	receiver := newReceiver(webhookSecret, source, bus, log)
+	t.Cleanup(receiver.Close)
+	execute := newExecutor(&c.Serve, source, log)
+	if p.use != nil {
+		execute.Use(p.use)
+	}
+	options := newLive(&c.Serve, execute, bus).LiveOptions
+	options.KeepAlive, options.Patience = cmp.Or(p.live.KeepAlive, options.KeepAlive), cmp.Or(p.live.Patience, options.Patience)
+	live := graph.NewLive(options)
+	server := httptest.NewServer(newHandler(&c.Serve, execute, live, receiver, log, new(atomic.Bool)))
 	t.Cleanup(server.Close)
-	return &gateway{url: server.URL, upstream: upstream.URL, drift: p.drift, records: records, log: book}
+	t.Cleanup(func() { live.Drain(context.Background()) })
+	return &gateway{url: server.URL, upstream: upstream.URL, drift: p.drift, records: records, bus: bus, live: live, receiver: receiver, log: book}
 }
 
 // A logbook keeps what is logged.

@@ -353,7 +353,7 @@ func TestDrain(t *testing.T) {
 func TestReady(t *testing.T) {
 	var c cli
 	var draining atomic.Bool
-	handler := newHandler(&c.Serve, nil, slog.New(slog.DiscardHandler), &draining)
+	handler := newHandler(&c.Serve, nil, nil, nil, slog.New(slog.DiscardHandler), &draining)
 	for _, want := range []int{http.StatusOK, http.StatusServiceUnavailable} {
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -31,12 +32,14 @@ import (
 
 	"github.com/driftgraph/driftgraph/cache"
 	"github.com/driftgraph/driftgraph/drift"
+	"github.com/driftgraph/driftgraph/events"
 	"github.com/driftgraph/driftgraph/graph"
 	"github.com/driftgraph/driftgraph/loaders"
 	"github.com/driftgraph/driftgraph/resolvers"
 	"github.com/driftgraph/driftgraph/sandbox"
 	"github.com/driftgraph/driftgraph/schema"
 	"github.com/driftgraph/driftgraph/web"
+	"github.com/driftgraph/driftgraph/webhooks"
 )
 
 func main() {
@@ -127,15 +130,19 @@ func serve(ctx context.Context, c *serveConfig, stdout, stderr io.Writer) error 
 	defer listener.Close()
 
 	var auth drift.Auth
-	baseURL, upstream := c.DriftBaseURL, ""
+	baseURL, upstream, webhookToken := c.DriftBaseURL, "", c.DriftWebhookToken
 	if c.sandboxed() {
-		emulator, err := startSandbox(c.SandboxKnobs, "", "", log)
+		webhookToken = cmp.Or(c.SandboxKnobs.WebhookToken, c.DriftWebhookToken, rand.Text())
+		emulator, err := startSandbox(c.SandboxKnobs, "http://"+reachable(listener.Addr())+webhookPath, webhookToken, log)
 		if err != nil {
 			return err
 		}
 		defer emulator.Close()
 		auth, baseURL = drift.StaticToken("sandbox-"+rand.Text()), emulator.url
 		upstream = "the embedded sandbox: invented people, nothing leaves this machine. DRIFT_TOKEN connects the real one"
+		if u, err := url.Parse(c.SandboxKnobs.Webhooks); err == nil && u.Host != "" {
+			upstream = "the embedded sandbox: invented people, whose webhooks go to " + u.Host + ". DRIFT_TOKEN connects the real one"
+		}
 	} else {
 		if auth, err = c.auth(); err != nil {
 			return err
@@ -153,7 +160,9 @@ func serve(ctx context.Context, c *serveConfig, stdout, stderr io.Writer) error 
 		}
 		defer shared.Close()
 	}
-	records := cache.New(cache.Options{Bytes: int64(c.CacheL1Bytes), Redis: shared, LoadTimeout: c.OperationTimeout, Fallback: loaders.Fallback, Log: log})
+	bus := events.NewBus(shared, cache.NewTenant(auth.Identity()), log)
+	defer bus.Close()
+	records := cache.New(cache.Options{Bytes: int64(c.CacheL1Bytes), Redis: shared, Listener: bus.Listener(), LoadTimeout: c.OperationTimeout, Fallback: loaders.Fallback, Log: log})
 	defer records.Close()
 
 	api, err := drift.New(drift.Options{
@@ -169,9 +178,14 @@ func serve(ctx context.Context, c *serveConfig, stdout, stderr io.Writer) error 
 		return err
 	}
 
+	source := loaders.NewSource(store, api, auth)
+	receiver := newReceiver(webhookToken, source, bus, log)
+	defer receiver.Close()
+	execute := newExecutor(c, source, log)
+	live := newLive(c, execute, bus)
 	var draining atomic.Bool
 	server := &http.Server{
-		Handler:           newHandler(c, loaders.NewSource(store, api, auth), log, &draining),
+		Handler:           newHandler(c, execute, live, receiver, log, &draining),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      c.OperationTimeout + 30*time.Second,
@@ -181,7 +195,7 @@ func serve(ctx context.Context, c *serveConfig, stdout, stderr io.Writer) error 
 	}
 	stopped := make(chan error, 1)
 	go func() { stopped <- server.Serve(listener) }()
-	summarise(stdout, c, listener.Addr(), upstream)
+	summarise(stdout, c, listener.Addr(), upstream, webhookToken != "")
 
 	select {
 	case err := <-stopped:
@@ -192,19 +206,37 @@ func serve(ctx context.Context, c *serveConfig, stdout, stderr io.Writer) error 
 	log.Info("draining: no new requests, those under way end")
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
+	live.Drain(grace) // which Shutdown would wait for, or not see
 	if err := server.Shutdown(grace); err != nil {
 		return errors.Join(fmt.Errorf("requests under way did not end within %s", drainTimeout), server.Close())
 	}
 	return nil
 }
 
+// reachable returns an address at which this machine reaches one that is
+// listened on, which may be that of all its networks.
+func reachable(addr net.Addr) string {
+	host, port, err := net.SplitHostPort(addr.String())
+	if ip := net.ParseIP(host); err == nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+		if ip.To4() == nil {
+			host = "::1"
+		}
+	}
+	return net.JoinHostPort(host, port)
+}
+
 // summarise prints what the gateway talks to and where to go, on one screen
 // and without a secret.
-func summarise(w io.Writer, c *serveConfig, addr net.Addr, upstream string) {
+func summarise(w io.Writer, c *serveConfig, addr net.Addr, upstream string, webhooks bool) {
 	address := "http://" + addr.String()
 	playground := address + "/"
 	if !c.Playground {
 		playground = "off (PLAYGROUND)"
+	}
+	receiver := "off: changes in Drift show when the cache's time is over, and subscriptions are silent (DRIFT_WEBHOOK_TOKEN)"
+	if webhooks {
+		receiver = address + webhookPath
 	}
 	redis := "in this process, " + c.CacheL1Bytes.String() + ". REDIS_URL shares it between processes"
 	if c.RedisURL != "" {
@@ -221,6 +253,7 @@ func summarise(w io.Writer, c *serveConfig, addr net.Addr, upstream string) {
 		{"GraphQL", address + "/graphql"},
 		{"Schema", address + "/schema.graphql"},
 		{"Drift", upstream},
+		{"Webhooks", receiver},
 		{"Cache", redis},
 		{"Callers", callers},
 	} {
@@ -230,10 +263,34 @@ func summarise(w io.Writer, c *serveConfig, addr net.Addr, upstream string) {
 	_ = t.Flush()
 }
 
-// newHandler returns the HTTP side of the gateway.
-func newHandler(c *serveConfig, source *loaders.Source, log *slog.Logger, draining *atomic.Bool) http.Handler {
+// webhookPath is where Drift posts its events to.
+const webhookPath = "/webhooks/drift"
+
+// newReceiver returns what takes the events of Drift, nil without a token.
+func newReceiver(token string, source *loaders.Source, bus *events.Bus, log *slog.Logger) *webhooks.Receiver {
+	if token == "" {
+		return nil
+	}
+	return webhooks.New(webhooks.Options{Token: token, Drop: source.Drop, Forget: source.Forget, Publish: bus.Publish, Log: log})
+}
+
+// newLive returns what answers subscriptions.
+func newLive(c *serveConfig, e *executor.Executor, bus *events.Bus) *graph.Live {
+	return graph.NewLive(graph.LiveOptions{Executor: e, Bus: bus, MaxBodyBytes: int64(c.MaxBodyBytes), Max: c.MaxSubscriptions})
+}
+
+// newHandler returns the HTTP side of the gateway. Without a receiver, which may
+// be nil, there are no webhooks.
+func newHandler(c *serveConfig, e *executor.Executor, live *graph.Live, receiver *webhooks.Receiver, log *slog.Logger, draining *atomic.Bool) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/graphql", &graph.Handler{Executor: newExecutor(c, source, log), MaxBodyBytes: int64(c.MaxBodyBytes)})
+	mux.Handle("/graphql", &graph.Handler{Executor: e, MaxBodyBytes: int64(c.MaxBodyBytes), Live: live})
+	if receiver != nil {
+		mux.Handle(webhookPath, receiver)
+	} else {
+		mux.HandleFunc(webhookPath, func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "webhooks are not taken here (DRIFT_WEBHOOK_TOKEN)", http.StatusNotFound)
+		})
+	}
 	mux.HandleFunc("GET /schema.graphql", func(w http.ResponseWriter, _ *http.Request) {
 		if !c.Introspection {
 			http.Error(w, "the schema is not public here (INTROSPECTION)", http.StatusNotFound)

@@ -24,6 +24,7 @@ const (
 	CodeBadUserInput            = "BAD_USER_INPUT"
 	CodeQueryTooComplex         = "QUERY_TOO_COMPLEX"
 	CodeRESTBudgetExceeded      = "REST_BUDGET_EXCEEDED"
+	CodeRateLimited             = "RATE_LIMITED"
 	CodeUpstreamRateLimited     = "UPSTREAM_RATE_LIMITED"
 	CodeUpstreamUnauthorized    = "UPSTREAM_UNAUTHORIZED"
 	CodeUpstreamForbidden       = "UPSTREAM_FORBIDDEN"

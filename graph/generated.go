@@ -39,6 +39,7 @@ type ResolverRoot interface {
 	Message() MessageResolver
 	Playbook() PlaybookResolver
 	Query() QueryResolver
+	Subscription() SubscriptionResolver
 	Team() TeamResolver
 	User() UserResolver
 	Viewer() ViewerResolver
@@ -310,6 +311,14 @@ type ComplexityRoot struct {
 		Viewer               func(childComplexity int) int
 	}
 
+	Subscription struct {
+		ContactUpdated          func(childComplexity int, contactID *string) int
+		ConversationStarted     func(childComplexity int) int
+		ConversationUpdated     func(childComplexity int, conversationID *string) int
+		MessageAdded            func(childComplexity int, conversationID *string) int
+		UserAvailabilityChanged func(childComplexity int, userID *string) int
+	}
+
 	Team struct {
 		AvailabilityMode func(childComplexity int) int
 		ID               func(childComplexity int) int
@@ -423,6 +432,13 @@ type QueryResolver interface {
 	Teams(ctx context.Context) ([]*drift.Team, error)
 	User(ctx context.Context, id string) (*drift.User, error)
 	Users(ctx context.Context, availability *drift.UserAvailability, role *drift.UserRole, isBot *bool, first *int, after *string) (*relay.Connection[*drift.User], error)
+}
+type SubscriptionResolver interface {
+	MessageAdded(ctx context.Context, conversationID *string) (<-chan *drift.Message, error)
+	ConversationStarted(ctx context.Context) (<-chan *drift.Conversation, error)
+	ConversationUpdated(ctx context.Context, conversationID *string) (<-chan *drift.Conversation, error)
+	ContactUpdated(ctx context.Context, contactID *string) (<-chan *drift.Contact, error)
+	UserAvailabilityChanged(ctx context.Context, userID *string) (<-chan *drift.User, error)
 }
 type TeamResolver interface {
 	Members(ctx context.Context, obj *drift.Team) ([]*drift.User, error)
@@ -1604,6 +1620,57 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Query.Viewer(childComplexity), true
 
+	case "Subscription.contactUpdated":
+		if e.ComplexityRoot.Subscription.ContactUpdated == nil {
+			break
+		}
+
+		args, err := ec.field_Subscription_contactUpdated_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Subscription.ContactUpdated(childComplexity, args["contactId"].(*string)), true
+	case "Subscription.conversationStarted":
+		if e.ComplexityRoot.Subscription.ConversationStarted == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Subscription.ConversationStarted(childComplexity), true
+	case "Subscription.conversationUpdated":
+		if e.ComplexityRoot.Subscription.ConversationUpdated == nil {
+			break
+		}
+
+		args, err := ec.field_Subscription_conversationUpdated_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Subscription.ConversationUpdated(childComplexity, args["conversationId"].(*string)), true
+	case "Subscription.messageAdded":
+		if e.ComplexityRoot.Subscription.MessageAdded == nil {
+			break
+		}
+
+		args, err := ec.field_Subscription_messageAdded_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Subscription.MessageAdded(childComplexity, args["conversationId"].(*string)), true
+	case "Subscription.userAvailabilityChanged":
+		if e.ComplexityRoot.Subscription.UserAvailabilityChanged == nil {
+			break
+		}
+
+		args, err := ec.field_Subscription_userAvailabilityChanged_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Subscription.UserAvailabilityChanged(childComplexity, args["userId"].(*string)), true
+
 	case "Team.availabilityMode":
 		if e.ComplexityRoot.Team.AvailabilityMode == nil {
 			break
@@ -1874,6 +1941,23 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			}
 
 			return &response
+		}
+	case ast.Subscription:
+		next := ec._Subscription(ctx, opCtx.Operation.SelectionSet)
+
+		var buf bytes.Buffer
+		return func(ctx context.Context) *graphql.Response {
+			buf.Reset()
+			data := next(ctx)
+
+			if data == nil {
+				return nil
+			}
+			data.MarshalGQL(&buf)
+
+			return &graphql.Response{
+				Data: buf.Bytes(),
+			}
 		}
 
 	default:
@@ -2628,6 +2712,40 @@ type Query {
   ): [Node]!
   "Who is asking."
   viewer: Viewer!
+}
+`, BuiltIn: false},
+	{Name: "../schema/subscription.graphqls", Input: `"""
+What happens in Drift, as Drift's webhooks tell of it: over WebSocket (` + "`" + `graphql-transport-ws` + "`" + `) or server-sent events.
+
+Each event is answered as a query of its own that reads what Drift has by then, so what is told is the present and not the moment
+of the event. Events may come more than once, and rarely in another order.
+
+Where events may be missing, a result comes whose field is null and whose ` + "`" + `extensions.gap.reason` + "`" + ` is ` + "`" + `OVERFLOW` + "`" + `, if the subscriber
+did not keep up, or ` + "`" + `DISCONNECTED` + "`" + `, if the gateway could not hear of events for a while. What is shown is then best queried anew.
+"""
+type Subscription {
+  "A message that was sent. Null if Drift could not be asked for it, or has it no more."
+  messageAdded(
+    "The conversation to listen to, by either id; all if it is left out."
+    conversationId: ID
+  ): Message
+  "A conversation that a visitor has started. Null if Drift could not be asked for it."
+  conversationStarted: Conversation
+  "A conversation with a new message, status, participant or meeting, or with whatever else Drift tells of it. Null if Drift could not be asked for it."
+  conversationUpdated(
+    "The conversation to listen to, by either id; all if it is left out."
+    conversationId: ID
+  ): Conversation
+  "A contact who was identified or changed, or who wants no more e-mail. Null if Drift could not be asked, or has the contact no more."
+  contactUpdated(
+    "The contact to listen to, by either id; all if it is left out."
+    contactId: ID
+  ): Contact
+  "A user whose availability has changed. Null if Drift could not be asked, or has the user no more."
+  userAvailabilityChanged(
+    "The user to listen to, by either id; all if it is left out."
+    userId: ID
+  ): User
 }
 `, BuiltIn: false},
 	{Name: "../schema/team.graphqls", Input: `"Whether a team is in use."
@@ -3878,6 +3996,62 @@ func (ec *executionContext) field_Query_users_args(ctx context.Context, rawArgs 
 		return nil, err
 	}
 	args["after"] = arg4
+	return args, nil
+}
+
+func (ec *executionContext) field_Subscription_contactUpdated_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "contactId",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOID2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["contactId"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Subscription_conversationUpdated_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "conversationId",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOID2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["conversationId"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Subscription_messageAdded_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "conversationId",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOID2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["conversationId"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Subscription_userAvailabilityChanged_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "userId",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOID2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["userId"] = arg0
 	return args, nil
 }
 
@@ -8811,6 +8985,214 @@ func (ec *executionContext) fieldContext_Query___schema(_ context.Context, field
 	return fc, nil
 }
 
+func (ec *executionContext) _Subscription_messageAdded(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
+	return graphql.ResolveFieldStream(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Subscription_messageAdded(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Subscription().MessageAdded(ctx, fc.Args["conversationId"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *drift.Message) graphql.Marshaler {
+			return ec.marshalOMessage2ᚖgithubᚗcomᚋdriftgraphᚋdriftgraphᚋdriftᚐMessage(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Subscription_messageAdded(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Subscription",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Message(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Subscription_messageAdded_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Subscription_conversationStarted(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
+	return graphql.ResolveFieldStream(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Subscription_conversationStarted(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Subscription().ConversationStarted(ctx)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *drift.Conversation) graphql.Marshaler {
+			return ec.marshalOConversation2ᚖgithubᚗcomᚋdriftgraphᚋdriftgraphᚋdriftᚐConversation(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Subscription_conversationStarted(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Subscription",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Conversation(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Subscription_conversationUpdated(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
+	return graphql.ResolveFieldStream(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Subscription_conversationUpdated(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Subscription().ConversationUpdated(ctx, fc.Args["conversationId"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *drift.Conversation) graphql.Marshaler {
+			return ec.marshalOConversation2ᚖgithubᚗcomᚋdriftgraphᚋdriftgraphᚋdriftᚐConversation(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Subscription_conversationUpdated(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Subscription",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Conversation(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Subscription_conversationUpdated_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Subscription_contactUpdated(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
+	return graphql.ResolveFieldStream(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Subscription_contactUpdated(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Subscription().ContactUpdated(ctx, fc.Args["contactId"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *drift.Contact) graphql.Marshaler {
+			return ec.marshalOContact2ᚖgithubᚗcomᚋdriftgraphᚋdriftgraphᚋdriftᚐContact(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Subscription_contactUpdated(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Subscription",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Contact(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Subscription_contactUpdated_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Subscription_userAvailabilityChanged(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
+	return graphql.ResolveFieldStream(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Subscription_userAvailabilityChanged(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Subscription().UserAvailabilityChanged(ctx, fc.Args["userId"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *drift.User) graphql.Marshaler {
+			return ec.marshalOUser2ᚖgithubᚗcomᚋdriftgraphᚋdriftgraphᚋdriftᚐUser(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Subscription_userAvailabilityChanged(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Subscription",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_User(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Subscription_userAvailabilityChanged_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Team_id(ctx context.Context, field graphql.CollectedField, obj *drift.Team) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -12745,6 +13127,34 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 	return out
 }
 
+var subscriptionImplementors = []string{"Subscription"}
+
+func (ec *executionContext) _Subscription(ctx context.Context, sel ast.SelectionSet) func(ctx context.Context) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, subscriptionImplementors)
+	ctx = graphql.WithFieldContext(ctx, &graphql.FieldContext{
+		Object: "Subscription",
+	})
+	if len(fields) != 1 {
+		graphql.AddErrorf(ctx, "must subscribe to exactly one stream")
+		return nil
+	}
+
+	switch fields[0].Name {
+	case "messageAdded":
+		return ec._Subscription_messageAdded(ctx, fields[0])
+	case "conversationStarted":
+		return ec._Subscription_conversationStarted(ctx, fields[0])
+	case "conversationUpdated":
+		return ec._Subscription_conversationUpdated(ctx, fields[0])
+	case "contactUpdated":
+		return ec._Subscription_contactUpdated(ctx, fields[0])
+	case "userAvailabilityChanged":
+		return ec._Subscription_userAvailabilityChanged(ctx, fields[0])
+	default:
+		panic("unknown field " + strconv.Quote(fields[0].Name))
+	}
+}
+
 var teamImplementors = []string{"Team", "Node"}
 
 func (ec *executionContext) _Team(ctx context.Context, sel ast.SelectionSet, obj *drift.Team) graphql.Marshaler {
@@ -14636,6 +15046,13 @@ func (ec *executionContext) marshalOMeeting2ᚕᚖgithubᚗcomᚋdriftgraphᚋdr
 	}
 
 	return ret
+}
+
+func (ec *executionContext) marshalOMessage2ᚖgithubᚗcomᚋdriftgraphᚋdriftgraphᚋdriftᚐMessage(ctx context.Context, sel ast.SelectionSet, v *drift.Message) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._Message(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalOMessageAuthor2githubᚗcomᚋdriftgraphᚋdriftgraphᚋgraphᚐMessageAuthor(ctx context.Context, sel ast.SelectionSet, v MessageAuthor) graphql.Marshaler {

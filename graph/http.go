@@ -24,18 +24,26 @@ const (
 )
 
 // A Handler serves GraphQL over HTTP, https://graphql.github.io/graphql-over-http/:
-// queries by GET and POST, mutations by POST. It reads a bounded body, and an
+// queries by GET and POST, mutations by POST, and all that lasts by Live. It reads a bounded body, and an
 // answer never holds what a request held.
 type Handler struct {
 	Executor     graphql.GraphExecutor
 	MaxBodyBytes int64 // of a request; a larger one is refused with 413
+	Live         *Live // answers what is asked for by WebSocket or server-sent events
 }
 
 // ServeHTTP answers one GraphQL request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if isUpgrade(r) {
+		h.Live.serveSocket(w, r)
+		return
+	}
 	ctx := graphql.StartOperationTrace(r.Context())
 	w.Header().Set("Vary", "Accept")
-	media := negotiate(r.Header.Values("Accept"))
+	media, asEvents := negotiate(r.Header.Values("Accept")), r.Method != http.MethodHead && wantsEvents(r)
+	if asEvents && media == "" {
+		media = mediaJSON // of what is no GraphQL request
+	}
 	if media == "" {
 		refuse(w, mediaJSON, http.StatusNotAcceptable, "Accept names no media type of an answer; it takes "+mediaGraphQL+" or "+mediaJSON)
 		return
@@ -62,6 +70,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	params.ReadTime.End = graphql.Now()
+	if asEvents {
+		h.Live.serveEvents(w, r, params)
+		return
+	}
 
 	op, refused := h.Executor.CreateOperationContext(ctx, params)
 	if refused != nil {
@@ -75,7 +87,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case op.Operation.Operation == ast.Subscription:
-		refuse(w, media, http.StatusMethodNotAllowed, "a subscription is not answered by "+r.Method)
+		refuse(w, media, http.StatusMethodNotAllowed, "a subscription is answered over WebSocket, or as "+mediaEvents+" if Accept says so")
 		return
 	case op.Operation.Operation == ast.Mutation && r.Method != http.MethodPost:
 		w.Header().Set("Allow", "POST")
@@ -185,6 +197,11 @@ func readBody(body io.Reader, header http.Header, params *graphql.RawParams) *re
 	case err != nil:
 		return &requestFault{http.StatusBadRequest, "the body could not be read to its end"}
 	}
+	return readParams(text, params)
+}
+
+// readParams reads a request from JSON.
+func readParams(text []byte, params *graphql.RawParams) *requestFault {
 	if text := bytes.TrimSpace(text); len(text) > 0 && text[0] == '[' {
 		return &requestFault{http.StatusBadRequest, "the body is a list; requests are sent one by one"}
 	}

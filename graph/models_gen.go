@@ -41,6 +41,16 @@ type ConversationReportInput struct {
 type Query struct {
 }
 
+// What happens in Drift, as Drift's webhooks tell of it: over WebSocket (`graphql-transport-ws`) or server-sent events.
+//
+// Each event is answered as a query of its own that reads what Drift has by then, so what is told is the present and not the moment
+// of the event. Events may come more than once, and rarely in another order.
+//
+// Where events may be missing, a result comes whose field is null and whose `extensions.gap.reason` is `OVERFLOW`, if the subscriber
+// did not keep up, or `DISCONNECTED`, if the gateway could not hear of events for a while. What is shown is then best queried anew.
+type Subscription struct {
+}
+
 // Who is asking, and what the gateway may ask of Drift.
 type Viewer struct {
 	// The Drift organisation that all data belongs to.

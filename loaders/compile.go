@@ -29,10 +29,13 @@ type need struct {
 // @skip and @include are resolved, and only links are kept.
 func Compile(op *graphql.OperationContext) *Plan {
 	p := &Plan{query: &selection{}, lists: make(map[list]bool), needs: make(map[need]level)}
-	if op.Operation.Operation == ast.Query {
+	switch op.Operation.Operation {
+	case ast.Query:
 		p.add(op, p.query, "Query", op.Operation.SelectionSet, false)
-		p.measure(p.query)
+	case ast.Subscription: // of which a run answers one event
+		p.add(op, p.query, "Subscription", op.Operation.SelectionSet, false)
 	}
+	p.measure(p.query)
 	return p
 }
 

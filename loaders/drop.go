@@ -32,11 +32,9 @@ func (s *Source) Drop(c Change) error {
 		did(s.store.conversations.Drop(s.tenant, c.Conversations...))
 		did(s.store.transcripts.Drop(s.tenant, c.Conversations...))
 		did(s.store.conversationStats.Drop(s.tenant, All{}))
-		first := make([]MessagePage, len(c.Conversations))
-		for i, id := range c.Conversations {
-			first[i].Conversation = id
+		for _, id := range c.Conversations {
+			did(s.store.messagePages.Drop(s.tenant, s.messagePagesOf(id)...))
 		}
-		did(s.store.messagePages.Drop(s.tenant, first...))
 	}
 	if len(c.Users) > 0 {
 		did(s.store.users.Drop(s.tenant, c.Users...))

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/driftgraph/driftgraph/drift"
+	"github.com/driftgraph/driftgraph/events"
 	"github.com/driftgraph/driftgraph/relay"
 )
 
@@ -45,6 +46,21 @@ var links = map[string]*link{
 	}), cost: func(e *estimate, from group, f *field) { e.visit(f.children["Viewer"], from, nothing, whole) }},
 	"Viewer.organizationId": {needs: identity, follow: root((*planner).token), cost: reads("token")},
 	"Viewer.scopes":         {needs: identity, follow: root((*planner).token), cost: reads("token")},
+
+	"Subscription.messageAdded": {needs: identity, follow: root(func(p *planner, f *field) {
+		e := events.From(p.ctx)
+		p.nodeByID(f, relay.Message+":"+e.Conversation.String()+":"+e.Message.String())
+	}), cost: func(e *estimate, from group, f *field) { e.node(from, f, relay.Message+":1:1") }},
+	"Subscription.conversationStarted": changedConversation,
+	"Subscription.conversationUpdated": changedConversation,
+	"Subscription.contactUpdated": {needs: identity, follow: root(func(p *planner, f *field) {
+		id := events.From(p.ctx).Contact
+		find(p, f, relay.Contact, &drift.Contact{ID: id}, p.Contacts, id)
+	}), cost: changed(relay.Contact)},
+	"Subscription.userAvailabilityChanged": {needs: identity, list: users, follow: root(func(p *planner, f *field) {
+		id := events.From(p.ctx).User
+		p.gather(f, func() { find(p, f, relay.User, &drift.User{ID: id}, p.Users, id) })
+	}), cost: changed(relay.User)},
 
 	"Query.contact": {needs: identity, follow: root(func(p *planner, f *field) {
 		if id, err := relay.ParseID(relay.Contact, f.args.id("id")); err == nil {

@@ -1,0 +1,245 @@
+package graph
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"github.com/driftgraph/driftgraph/drift"
+	"github.com/driftgraph/driftgraph/events"
+	"github.com/driftgraph/driftgraph/relay"
+)
+
+// Live answers operations over connections that last: WebSocket and server-sent
+// events. A subscription begins with Subscribe; each of its events is then run as
+// an operation of its own from the very start, so that it is judged anew who asks
+// and for what, and that it reads what there is by then, through the cache.
+type Live struct {
+	LiveOptions
+	stopping chan struct{} // closed by Drain
+
+	connections, subscriptions atomic.Int64
+	refused                    atomic.Uint64
+
+	mu      sync.Mutex
+	drained bool
+	work    sync.WaitGroup // one for each connection
+}
+
+// LiveOptions are the settings of a Live.
+type LiveOptions struct {
+	Executor     graphql.GraphExecutor
+	Bus          *events.Bus
+	MaxBodyBytes int64         // of a message by WebSocket
+	Max          int           // connections at once, and subscriptions at once
+	KeepAlive    time.Duration // how often a quiet connection is shown to be alive; 0 for 15 s
+	Patience     time.Duration // how long a client may take to begin, to answer, and to take a result; 0 for 10 s
+}
+
+// NewLive returns a Live.
+func NewLive(o LiveOptions) *Live {
+	o.KeepAlive = cmp.Or(o.KeepAlive, 15*time.Second)
+	o.Patience = cmp.Or(o.Patience, 10*time.Second)
+	return &Live{LiveOptions: o, stopping: make(chan struct{})}
+}
+
+// LiveStats are present numbers, but for Refused.
+type LiveStats struct {
+	Connections   int64  // by WebSocket and server-sent events
+	Subscriptions int64  // under way
+	Refused       uint64 // connections and subscriptions over the limit
+}
+
+// Stats returns the present numbers.
+func (l *Live) Stats() LiveStats {
+	return LiveStats{l.connections.Load(), l.subscriptions.Load(), l.refused.Load()}
+}
+
+// Drain ends all connections cleanly, and returns when they have ended, or ctx
+// has.
+func (l *Live) Drain(ctx context.Context) {
+	l.mu.Lock()
+	if !l.drained {
+		l.drained = true
+		close(l.stopping)
+	}
+	l.mu.Unlock()
+	ended := make(chan struct{})
+	go func() {
+		l.work.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+	}
+}
+
+// admit counts a connection; done is called when it has ended. ok is false if
+// there are too many, or the process is about to end.
+func (l *Live) admit() (done func(), ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.drained {
+		return nil, false
+	}
+	if l.connections.Add(1) > int64(l.Max) {
+		l.connections.Add(-1)
+		l.refused.Add(1)
+		return nil, false
+	}
+	l.work.Add(1)
+	return func() {
+		l.connections.Add(-1)
+		l.work.Done()
+	}, true
+}
+
+// overLimit says that there are too many subscriptions.
+func (l *Live) overLimit() gqlerror.List {
+	l.refused.Add(1)
+	err := gqlerror.Errorf("the gateway has as many subscriptions as it takes; try again later")
+	err.Extensions = map[string]any{"code": CodeRateLimited}
+	return gqlerror.List{err}
+}
+
+// errRefused ends an operation that did not begin, or may not go on.
+var errRefused = errors.New("refused")
+
+// An operation is one that came over a connection that lasts.
+type operation struct {
+	live   *Live
+	params graphql.RawParams
+	send   func(*graphql.Response) error // a result
+	refuse func(*graphql.Response) error // why it is not executed, or no longer
+	idle   func() error                  // called when there was nothing to send for KeepAlive; nil for nothing
+}
+
+// run answers the operation until it is over, ctx ends or the connection fails.
+func (o *operation) run(ctx context.Context, op *graphql.OperationContext) error {
+	if op.Operation.Operation != ast.Subscription || dryRun(op) {
+		return o.answer(ctx, op)
+	}
+	field, filter, err := subscribes(op)
+	if err != nil {
+		return o.deny(ctx, op, gqlerror.List{gqlerror.WrapPath(ast.Path{ast.PathName(field)}, err)})
+	}
+	if o.live.subscriptions.Add(1) > int64(o.live.Max) {
+		o.live.subscriptions.Add(-1)
+		return o.deny(ctx, op, o.live.overLimit())
+	}
+	defer o.live.subscriptions.Add(-1)
+	s := o.live.Bus.Subscribe(filter)
+	defer s.Close()
+	for {
+		e, err := o.next(ctx, s)
+		if err != nil {
+			return err
+		}
+		if e.Kind == events.Gap {
+			err = o.send(&graphql.Response{Data: null(field), Extensions: map[string]any{"gap": map[string]any{"reason": e.Reason}}})
+		} else {
+			err = o.event(events.With(ctx, e), field)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// next waits for an event, and calls idle meanwhile.
+func (o *operation) next(ctx context.Context, s *events.Subscription) (events.Event, error) {
+	if o.idle == nil {
+		return s.Next(ctx)
+	}
+	for {
+		quiet, cancel := context.WithTimeout(ctx, o.live.KeepAlive)
+		e, err := s.Next(quiet)
+		cancel()
+		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			return e, err
+		}
+		if err := o.idle(); err != nil {
+			return e, err
+		}
+	}
+}
+
+// event answers one event, as an operation from the very start.
+func (o *operation) event(ctx context.Context, field string) error {
+	params := o.params
+	params.ReadTime = graphql.TraceTiming{Start: graphql.Now(), End: graphql.Now()}
+	op, refused := o.live.Executor.CreateOperationContext(graphql.StartOperationTrace(ctx), &params)
+	if len(refused) > 0 {
+		return o.deny(ctx, op, refused)
+	}
+	respond, ctx := o.live.Executor.DispatchOperation(ctx, op)
+	answer := respond(ctx)
+	if err := ctx.Err(); answer == nil || err != nil {
+		return err
+	}
+	if len(answer.Data) == 0 {
+		answer.Data = null(field)
+	}
+	return o.send(answer)
+}
+
+// answer answers what is no subscription.
+func (o *operation) answer(ctx context.Context, op *graphql.OperationContext) error {
+	respond, ctx := o.live.Executor.DispatchOperation(ctx, op)
+	answer := respond(ctx)
+	if answer == nil {
+		return ctx.Err()
+	}
+	return o.send(answer)
+}
+
+// deny tells why the operation is not executed.
+func (o *operation) deny(ctx context.Context, op *graphql.OperationContext, list gqlerror.List) error {
+	if err := o.refuse(o.live.Executor.DispatchError(graphql.WithOperationContext(ctx, op), list)); err != nil {
+		return err
+	}
+	return errRefused
+}
+
+// null is the data of a subscription whose field has no value.
+func null(field string) []byte { return fmt.Appendf(nil, `{%q:null}`, field) }
+
+// dryRun reports whether only the price of an operation is asked for.
+func dryRun(op *graphql.OperationContext) bool { return op.Headers.Get(PlanHeader) == planDryRun }
+
+// subscribes returns the name under which a subscription answers, and the events
+// that it is about.
+func subscribes(op *graphql.OperationContext) (field string, f events.Filter, err error) {
+	for _, root := range graphql.CollectFields(op, op.Operation.SelectionSet, []string{"Subscription"}) {
+		field = root.Alias
+		f.Kind = events.Kind(root.Name)
+		typ, argument := relay.Conversation, "conversationId"
+		switch f.Kind {
+		case events.ContactUpdated:
+			typ, argument = relay.Contact, "contactId"
+		case events.UserAvailabilityChanged:
+			typ, argument = relay.User, "userId"
+		case events.MessageAdded, events.ConversationStarted, events.ConversationUpdated:
+		default:
+			return field, f, relay.BadInput("a subscription takes a field of Subscription, not %s", root.Name)
+		}
+		if id, given := root.ArgumentMap(op.Variables)[argument].(string); given {
+			var of drift.ID
+			if of, err = relay.ParseID(typ, id); err != nil {
+				return field, f, relay.BadInput("%s: %s", argument, err)
+			}
+			f.Of = of
+		}
+		return field, f, nil
+	}
+	return "", f, relay.BadInput("the subscription selects nothing")
+}

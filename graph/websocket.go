@@ -1,0 +1,249 @@
+package graph
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/coder/websocket"
+)
+
+// subprotocol is the one that is spoken over WebSocket:
+// https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
+const subprotocol = "graphql-transport-ws"
+
+// The codes that the protocol closes a connection with.
+const (
+	closeInvalidMessage  websocket.StatusCode = 4400
+	closeUnauthorized    websocket.StatusCode = 4401
+	closeSubprotocol     websocket.StatusCode = 4406
+	closeInitTimeout     websocket.StatusCode = 4408
+	closeSubscriberTaken websocket.StatusCode = 4409
+	closeTooManyInits    websocket.StatusCode = 4429
+)
+
+// maxOperations bounds the operations that are under way on one connection.
+const maxOperations = 100
+
+// isUpgrade reports whether a request asks to change to WebSocket.
+func isUpgrade(r *http.Request) bool {
+	return r.Method == http.MethodGet && slices.ContainsFunc(r.Header.Values("Upgrade"), func(v string) bool { return strings.EqualFold(v, "websocket") })
+}
+
+// A message is one of the protocol.
+type message struct {
+	Type    string          `json:"type"`
+	ID      string          `json:"id,omitempty"`
+	Payload json.RawMessage `json:"payload,omitempty"`
+}
+
+// A socket is a connection by WebSocket.
+type socket struct {
+	live   *Live
+	conn   *websocket.Conn
+	header http.Header // of the request that asked for it
+
+	mu         sync.Mutex
+	begun      bool // connection_init has come, and was acknowledged
+	operations map[string]context.CancelFunc
+	work       sync.WaitGroup
+}
+
+// serveSocket speaks graphql-transport-ws until either side ends it. A browser's
+// page must be of the gateway's own origin.
+func (l *Live) serveSocket(w http.ResponseWriter, r *http.Request) {
+	done, ok := l.admit()
+	if !ok {
+		busy(w)
+		return
+	}
+	defer done()
+	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{subprotocol}})
+	if err != nil {
+		return // it has answered
+	}
+	defer conn.CloseNow()
+	if conn.Subprotocol() != subprotocol {
+		_ = conn.Close(closeSubprotocol, "Subprotocol not acceptable")
+		return
+	}
+	conn.SetReadLimit(l.MaxBodyBytes)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context())) // that of a request is over when it is hijacked
+	s := &socket{live: l, conn: conn, header: r.Header, operations: make(map[string]context.CancelFunc)}
+	s.work.Go(func() { s.watch(ctx) })
+	s.read(ctx)
+	cancel()
+	s.work.Wait()
+}
+
+// watch ends a connection that does not begin, is not alive, or is to end
+// because the process does.
+func (s *socket) watch(ctx context.Context) {
+	begin := time.NewTimer(s.live.Patience)
+	defer begin.Stop()
+	alive := time.NewTicker(s.live.KeepAlive)
+	defer alive.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.live.stopping:
+			_ = s.conn.Close(websocket.StatusGoingAway, "the gateway is about to stop")
+			return
+		case <-begin.C:
+			s.mu.Lock()
+			begun := s.begun
+			s.mu.Unlock()
+			if !begun {
+				_ = s.conn.Close(closeInitTimeout, "Connection initialisation timeout")
+				return
+			}
+		case <-alive.C:
+			patient, cancel := context.WithTimeout(ctx, s.live.Patience)
+			err := s.conn.Ping(patient)
+			cancel()
+			if err != nil {
+				_ = s.conn.CloseNow()
+				return
+			}
+		}
+	}
+}
+
+// read takes messages until the connection ends.
+func (s *socket) read(ctx context.Context) {
+	for {
+		kind, text, err := s.conn.Read(ctx)
+		if err != nil {
+			return
+		}
+		var m message
+		if kind != websocket.MessageText || json.Unmarshal(text, &m) != nil {
+			_ = s.conn.Close(closeInvalidMessage, "Invalid message received")
+			return
+		}
+		if code, reason := s.take(ctx, m); code != 0 {
+			_ = s.conn.Close(code, reason)
+			return
+		}
+	}
+}
+
+// take does what a message asks for. It returns a code other than 0 if the
+// connection is to be closed.
+func (s *socket) take(ctx context.Context, m message) (websocket.StatusCode, string) {
+	switch m.Type {
+	case "connection_init":
+		s.mu.Lock()
+		again := s.begun
+		s.begun = true
+		s.mu.Unlock()
+		if again {
+			return closeTooManyInits, "Too many initialisation requests"
+		}
+		_ = s.write(ctx, message{Type: "connection_ack"})
+	case "ping":
+		_ = s.write(ctx, message{Type: "pong", Payload: m.Payload})
+	case "pong":
+	case "subscribe":
+		return s.subscribe(ctx, m)
+	case "complete":
+		s.mu.Lock()
+		cancel := s.operations[m.ID]
+		delete(s.operations, m.ID) // the id may be used again at once
+		s.mu.Unlock()
+		if cancel != nil {
+			cancel()
+		}
+	default:
+		return closeInvalidMessage, "Invalid message received"
+	}
+	return 0, ""
+}
+
+// subscribe starts an operation.
+func (s *socket) subscribe(ctx context.Context, m message) (websocket.StatusCode, string) {
+	s.mu.Lock()
+	begun := s.begun
+	_, taken := s.operations[m.ID]
+	count := len(s.operations)
+	s.mu.Unlock()
+	params := graphql.RawParams{Headers: s.header}
+	switch {
+	case !begun:
+		return closeUnauthorized, "Unauthorized"
+	case m.ID == "" || len(m.ID) > 256 || readParams(m.Payload, &params) != nil:
+		return closeInvalidMessage, "Invalid message received"
+	case taken:
+		if len(m.ID) > 64 { // a reason has 123 bytes at most
+			return closeSubscriberTaken, "Subscriber already exists"
+		}
+		return closeSubscriberTaken, "Subscriber for " + m.ID + " already exists"
+	}
+	ctx, cancel := context.WithCancel(graphql.StartOperationTrace(ctx))
+	s.mu.Lock()
+	s.operations[m.ID] = cancel
+	s.mu.Unlock()
+	o := &operation{
+		live: s.live, params: params,
+		send:   func(answer *graphql.Response) error { return s.tell(ctx, "next", m.ID, answer) },
+		refuse: func(answer *graphql.Response) error { return s.tell(ctx, "error", m.ID, answer.Errors) },
+	}
+	s.work.Go(func() {
+		defer cancel()
+		s.execute(ctx, o, m.ID, count)
+	})
+	return 0, ""
+}
+
+// execute runs an operation to its end, and says so unless the client ended it.
+func (s *socket) execute(ctx context.Context, o *operation, id string, others int) {
+	params := o.params
+	op, refused := s.live.Executor.CreateOperationContext(ctx, &params)
+	var err error
+	switch {
+	case len(refused) > 0:
+		err = o.deny(ctx, op, refused)
+	case others >= maxOperations:
+		err = o.deny(ctx, op, s.live.overLimit())
+	default:
+		err = o.run(ctx, op)
+	}
+	s.mu.Lock()
+	ended := ctx.Err() != nil // then the id may be another's by now
+	if !ended {
+		delete(s.operations, id)
+	}
+	s.mu.Unlock()
+	if !ended && err != errRefused { // after an error there is no complete
+		_ = s.write(context.WithoutCancel(ctx), message{Type: "complete", ID: id})
+	}
+}
+
+// tell sends a message about an operation, unless it has ended.
+func (s *socket) tell(ctx context.Context, kind, id string, payload any) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	text, err := json.Marshal(payload)
+	if err != nil {
+		return err
+	}
+	return s.write(context.WithoutCancel(ctx), message{Type: kind, ID: id, Payload: text})
+}
+
+// write sends a message. A client that does not take it loses the connection.
+func (s *socket) write(ctx context.Context, m message) error {
+	text, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.live.Patience)
+	defer cancel()
+	return s.conn.Write(ctx, websocket.MessageText, text)
+}

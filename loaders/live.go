@@ -1,0 +1,56 @@
+package loaders
+
+import (
+	"errors"
+
+	"github.com/driftgraph/driftgraph/cache"
+	"github.com/driftgraph/driftgraph/drift"
+	"github.com/driftgraph/driftgraph/events"
+	"github.com/driftgraph/driftgraph/relay"
+)
+
+// Forget drops what is kept of the contacts with an e-mail address, as far as
+// this process knows them by it. It makes no call to Drift.
+func (s *Source) Forget(email string) error {
+	key := s.private(email)
+	var change Change
+	found, _ := s.store.contactsByEmail.Peek(s.tenant, key)
+	for _, c := range found {
+		change.Contacts = append(change.Contacts, c.ID)
+	}
+	if errors.Join(s.store.contactsByEmail.Drop(s.tenant, key), s.Drop(change)) != nil {
+		return cache.ErrNotTold
+	}
+	return nil
+}
+
+// mostLaterPages bounds the pages of messages that are dropped with the first.
+const mostLaterPages = 100
+
+// messagePagesOf returns the first page of the messages of a conversation, and
+// those that this process has read after it: a new message stands on the last.
+func (s *Source) messagePagesOf(conversation drift.ID) []MessagePage {
+	page := MessagePage{Conversation: conversation}
+	pages := []MessagePage{page}
+	for len(pages) < mostLaterPages {
+		kept, _ := s.store.messagePages.Peek(s.tenant, page)
+		if kept == nil || kept.Next == "" || kept.Next == page.Marker {
+			break
+		}
+		page.Marker = kept.Next
+		pages = append(pages, page)
+	}
+	return pages
+}
+
+// changedConversation leads from an event to its conversation.
+var changedConversation = &link{needs: identity, follow: root(func(p *planner, f *field) {
+	id := events.From(p.ctx).Conversation
+	find(p, f, relay.Conversation, &drift.Conversation{ID: id}, p.Conversations, id)
+}), cost: changed(relay.Conversation)}
+
+// changed is the cost of an event about an object of a type. Which one it will
+// be is not known beforehand.
+func changed(typ string) func(*estimate, group, *field) {
+	return func(e *estimate, from group, f *field) { e.find(from, f, typ, "") }
+}

@@ -1,0 +1,217 @@
+// Package webhooks receives the events that Drift posts, drops from the cache
+// what they are about, and tells subscribers.
+//
+// Of an event only its type and its ids are used. What has changed is read from
+// Drift when somebody asks, so an event that is forged, late, repeated or out of
+// order cannot put anything wrong into the cache.
+package webhooks
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"github.com/driftgraph/driftgraph/drift"
+	"github.com/driftgraph/driftgraph/events"
+	"github.com/driftgraph/driftgraph/loaders"
+)
+
+const (
+	// tokenHeader carries the verification token, as the member token of the body does.
+	tokenHeader = "X-Verification-Token"
+
+	maxBodyBytes = 1 << 20
+
+	// Events are worked off by so many workers, each of which has a queue.
+	workers     = 8
+	queueLength = 128
+)
+
+// Options are the settings of a Receiver.
+type Options struct {
+	Token   string                     // the verification token of the app in Drift; must not be empty
+	Drop    func(loaders.Change) error // forgets what has changed
+	Forget  func(email string) error   // forgets a person
+	Publish func(...events.Event)      // tells subscribers
+	Log     *slog.Logger
+}
+
+// A Receiver is where Drift posts its events to. It answers 200 as soon as an
+// event is in a queue, so that Drift does not wait, and 503 when the queue is
+// full, so that Drift posts it again.
+type Receiver struct {
+	Options
+	token [sha256.Size]byte // of Options.Token
+
+	mu     sync.RWMutex // guards closed, and the queues from being closed while written to
+	closed bool
+	queues [workers]chan job
+	work   sync.WaitGroup
+
+	received, refused, unknown, unread, full, untold atomic.Uint64
+}
+
+// New returns a Receiver. It must be closed.
+func New(o Options) *Receiver {
+	r := &Receiver{Options: o, token: sha256.Sum256([]byte(o.Token))}
+	for i := range r.queues {
+		r.queues[i] = make(chan job, queueLength)
+		r.work.Go(func() {
+			for j := range r.queues[i] {
+				r.do(j)
+			}
+		})
+	}
+	return r
+}
+
+// Close works off what is in the queues. Events that come later are answered
+// 503. A nil Receiver is closed.
+func (r *Receiver) Close() {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	if !r.closed {
+		r.closed = true
+		for _, q := range r.queues {
+			close(q)
+		}
+	}
+	r.mu.Unlock()
+	r.work.Wait()
+}
+
+// Stats are numbers of posts since the Receiver was made.
+type Stats struct {
+	Received uint64 // taken, of which
+	Unknown  uint64 // are of types that nothing is known of
+	Unread   uint64 // have not the ids that their type should have
+	Refused  uint64 // answered 401: the token was wrong or missing
+	Full     uint64 // answered 503: the queue was full
+	Untold   uint64 // drops that other replicas could not be told of
+}
+
+// Stats returns the present numbers.
+func (r *Receiver) Stats() Stats {
+	return Stats{
+		Received: r.received.Load(), Unknown: r.unknown.Load(), Unread: r.unread.Load(),
+		Refused: r.refused.Load(), Full: r.full.Load(), Untold: r.untold.Load(),
+	}
+}
+
+// ServeHTTP takes one event.
+func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	if req.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		http.Error(w, "webhooks are posted", http.StatusMethodNotAllowed)
+		return
+	}
+	inHeader := req.Header.Values(tokenHeader)
+	for _, token := range inHeader {
+		if !r.verify(token) {
+			r.refuse(w)
+			return
+		}
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, maxBodyBytes))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		http.Error(w, "the body is larger than "+strconv.FormatInt(tooLarge.Limit, 10)+" bytes", http.StatusRequestEntityTooLarge)
+		return
+	case err != nil:
+		http.Error(w, "the body could not be read to its end", http.StatusBadRequest)
+		return
+	}
+	envelope := membersOf(body)
+	if _, inBody := envelope["token"]; inBody || len(inHeader) == 0 {
+		if !r.verify(envelope.text("token")) {
+			r.refuse(w)
+			return
+		}
+	}
+	kind := envelope.text("type")
+	if kind == "" {
+		http.Error(w, "the body is no event: a JSON object with type and data", http.StatusBadRequest)
+		return
+	}
+	about, known := subjects[kind]
+	if !known {
+		r.received.Add(1)
+		r.unknown.Add(1)
+		r.Log.DebugContext(req.Context(), "an event of Drift's is of no known type", "type", kind[:min(len(kind), 64)])
+		return
+	}
+	j, ok := read(kind, about, bytes.TrimSpace(envelope["data"]))
+	if !ok {
+		r.received.Add(1)
+		r.unread.Add(1)
+		r.Log.WarnContext(req.Context(), "an event of Drift's has not the ids that it should", "type", kind)
+		return
+	}
+	if about == app {
+		r.Log.WarnContext(req.Context(), "the app was disconnected from Drift: its token is no longer accepted")
+	}
+	if !r.enqueue(j) {
+		r.full.Add(1)
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, "too many events at once; post it again", http.StatusServiceUnavailable)
+		return
+	}
+	r.received.Add(1)
+}
+
+// verify compares a token in a time that tells nothing of either, not even its
+// length.
+func (r *Receiver) verify(token string) bool {
+	sum := sha256.Sum256([]byte(token))
+	return subtle.ConstantTimeCompare(sum[:], r.token[:]) == 1
+}
+
+func (r *Receiver) refuse(w http.ResponseWriter) {
+	r.refused.Add(1)
+	http.Error(w, "the verification token is wrong or missing", http.StatusUnauthorized)
+}
+
+// enqueue puts a job into the queue of its lane, unless that is full.
+func (r *Receiver) enqueue(j job) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if r.closed {
+		return false
+	}
+	select {
+	case r.queues[laneOf(j.lane)] <- j:
+		return true
+	default:
+		return false
+	}
+}
+
+// laneOf returns the number of the queue that events about an id go into. Ids of
+// Drift's may all be multiples of something, so all digits count.
+func laneOf(id drift.ID) uint64 {
+	return (uint64(id) * 0x9e3779b97f4a7c15) >> 61
+}
+
+// do forgets what has changed, and then tells subscribers, who read it anew.
+func (r *Receiver) do(j job) {
+	err := r.Drop(j.change)
+	if j.forget != "" {
+		err = errors.Join(err, r.Forget(j.forget))
+	}
+	if err != nil {
+		r.untold.Add(1)
+	}
+	if len(j.events) > 0 {
+		r.Publish(j.events...)
+	}
+}
