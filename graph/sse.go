@@ -39,17 +39,17 @@ func (l *Live) serveEvents(w http.ResponseWriter, r *http.Request, params *graph
 		return
 	}
 	defer done()
-	ctx, cancel := context.WithCancel(r.Context())
+	life, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	go func() {
 		select {
 		case <-l.stopping:
 			cancel()
-		case <-ctx.Done():
+		case <-life.Done():
 		}
 	}()
 
-	ctx = graphql.StartOperationTrace(ctx)
+	ctx := graphql.StartOperationTrace(life)
 	op, refused := l.Executor.CreateOperationContext(ctx, params)
 	if len(refused) == 0 && op.Operation.Operation == ast.Mutation && r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
@@ -66,7 +66,7 @@ func (l *Live) serveEvents(w http.ResponseWriter, r *http.Request, params *graph
 	if stream.write(":\n\n") != nil {
 		return
 	}
-	o := &operation{live: l, params: *params, send: stream.next, refuse: stream.next, idle: func() error { return stream.write(":\n\n") }}
+	o := &operation{live: l, params: *params, send: stream.next, refuse: stream.refuse, idle: func() error { return stream.write(":\n\n") }}
 	if len(refused) > 0 {
 		_ = o.deny(ctx, op, refused)
 	} else {
@@ -92,8 +92,15 @@ type eventStream struct {
 }
 
 // next sends a result.
-func (s *eventStream) next(answer *graphql.Response) error {
-	text, err := json.Marshal(answer)
+func (s *eventStream) next(answer *graphql.Response) error { return s.result(answer) }
+
+// refuse sends why there is no result: errors without data.
+func (s *eventStream) refuse(answer *graphql.Response) error {
+	return s.result(map[string]any{"errors": answer.Errors})
+}
+
+func (s *eventStream) result(value any) error {
+	text, err := json.Marshal(value)
 	if err != nil {
 		return err
 	}

@@ -154,12 +154,11 @@ func (s *socket) take(ctx context.Context, m message) (websocket.StatusCode, str
 		return s.subscribe(ctx, m)
 	case "complete":
 		s.mu.Lock()
-		cancel := s.operations[m.ID]
-		delete(s.operations, m.ID) // the id may be used again at once
-		s.mu.Unlock()
-		if cancel != nil {
+		if cancel := s.operations[m.ID]; cancel != nil {
 			cancel()
+			delete(s.operations, m.ID) // the id may be used again at once
 		}
+		s.mu.Unlock()
 	default:
 		return closeInvalidMessage, "Invalid message received"
 	}
@@ -192,7 +191,12 @@ func (s *socket) subscribe(ctx context.Context, m message) (websocket.StatusCode
 	o := &operation{
 		live: s.live, params: params,
 		send:   func(answer *graphql.Response) error { return s.tell(ctx, "next", m.ID, answer) },
-		refuse: func(answer *graphql.Response) error { return s.tell(ctx, "error", m.ID, answer.Errors) },
+		refuse: func(answer *graphql.Response) error {
+			if !s.release(ctx, m.ID) {
+				return ctx.Err()
+			}
+			return s.tell(ctx, "error", m.ID, answer.Errors)
+		},
 	}
 	s.work.Go(func() {
 		defer cancel()
@@ -214,15 +218,22 @@ func (s *socket) execute(ctx context.Context, o *operation, id string, others in
 	default:
 		err = o.run(ctx, op)
 	}
-	s.mu.Lock()
-	ended := ctx.Err() != nil // then the id may be another's by now
-	if !ended {
-		delete(s.operations, id)
-	}
-	s.mu.Unlock()
-	if !ended && err != errRefused { // after an error there is no complete
+	if err != errRefused && s.release(ctx, id) { // after an error there is no complete
 		_ = s.write(context.WithoutCancel(ctx), message{Type: "complete", ID: id})
 	}
+}
+
+// release frees the id of an operation before the last that is told of it, since
+// a client may use it again from then on. It reports false if the client has
+// ended the operation itself: then the id may be another's by now.
+func (s *socket) release(ctx context.Context, id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ctx.Err() != nil {
+		return false
+	}
+	delete(s.operations, id)
+	return true
 }
 
 // tell sends a message about an operation, unless it has ended.
