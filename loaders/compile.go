@@ -14,9 +14,13 @@ import (
 // A Plan is what is known of an operation before it runs: what it will read,
 // and in what order. It serves one run of the operation.
 type Plan struct {
-	query *selection
+	typ   string // Query or Mutation; no other operation is planned
+	root  *selection
 	lists map[list]bool // the lists of everything of a kind that the operation looks things up in
 	needs map[need]level
+
+	// The fields of a mutation, whose payloads are planned one by one.
+	mutations map[*ast.Field]*field
 }
 
 // A need is a field of the document that leads to objects of a type.
@@ -28,20 +32,18 @@ type need struct {
 // Compile turns the selection of an operation into a plan: fragments, aliases,
 // @skip and @include are resolved, and only links are kept.
 func Compile(op *graphql.OperationContext) *Plan {
-	p := &Plan{query: &selection{}, lists: make(map[list]bool), needs: make(map[need]level)}
+	p := &Plan{root: &selection{}, lists: make(map[list]bool), needs: make(map[need]level), mutations: make(map[*ast.Field]*field)}
 	switch op.Operation.Operation {
 	case ast.Query:
-		p.add(op, p.query, "Query", op.Operation.SelectionSet, false)
+		p.typ = "Query"
+	case ast.Mutation:
+		p.typ = "Mutation"
 	case ast.Subscription: // of which a run answers one event
-		p.add(op, p.query, "Subscription", op.Operation.SelectionSet, false)
+		p.typ = "Subscription"
 	}
-	p.measure(p.query)
+	p.add(op, p.root, p.typ, op.Operation.SelectionSet, false)
+	p.measure(p.root)
 	return p
-}
-
-// root returns a field that leads to the root of the operation.
-func (c *Plan) root() *field {
-	return &field{sealed: true, children: map[string]*selection{"Query": c.query}}
 }
 
 // measure sets the heights of the fields of a selection.
@@ -76,6 +78,9 @@ func (c *Plan) add(op *graphql.OperationContext, s *selection, typ string, set a
 		}
 		f := &field{link: l, args: selected.ArgumentMap(op.Variables), children: make(map[string]*selection)}
 		s.links = append(s.links, f)
+		if typ == "Mutation" {
+			c.mutations[selected.Field] = f
+		}
 		c.descend(op, f, selected, selected.Definition.Type.Name(), many || l.many)
 		c.lookUp(f, many)
 	}

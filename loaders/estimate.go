@@ -81,13 +81,41 @@ type estimate struct {
 // where the schema, the arguments and earlier answers do not tell them. Where
 // nothing bounds the calls, most does: the operation may make no more.
 func (s *Source) Estimate(p *Plan, most int) (expected int, r Range) {
+	if p.typ == "Mutation" {
+		// What one change has read the next one reads anew.
+		for _, f := range p.root.links {
+			calls, part := s.estimate(p, &selection{links: []*field{f}})
+			expected += calls
+			r.Min += part.Min
+			if part.Max == unbounded || r.Max == unbounded {
+				r.Max = unbounded
+			} else {
+				r.Max += part.Max
+			}
+		}
+	} else {
+		expected, r = s.estimate(p, p.root)
+	}
+	if most > 0 && (r.Max == unbounded || r.Max > most) {
+		r.Max = most
+	}
+	if r.Max != unbounded {
+		r.Min = min(r.Min, r.Max)
+	}
+	return expected, r
+}
+
+// estimate estimates what a selection at the root of an operation takes.
+func (s *Source) estimate(p *Plan, root *selection) (expected int, r Range) {
 	e := &estimate{Source: s, plan: p, calls: make(map[string]number), sure: make(map[string]bool)}
-	for kind, wanted := range p.lists {
-		if wanted {
-			e.list(group{}, kind)
+	if p.typ != "Mutation" {
+		for kind, wanted := range p.lists {
+			if wanted {
+				e.list(group{}, kind)
+			}
 		}
 	}
-	e.visit(p.query, group{number: exactly(1)}, nothing, whole)
+	e.visit(root, group{number: exactly(1)}, nothing, whole)
 	for _, n := range e.calls {
 		expected += n.assumed
 		if n.most == unbounded || r.Max == unbounded {
@@ -100,12 +128,6 @@ func (s *Source) Estimate(p *Plan, most int) (expected int, r Range) {
 		r.Max += pages + 1 // they are read by their list, and those that are not in it by id
 	}
 	r.Min = len(e.sure)
-	if most > 0 && (r.Max == unbounded || r.Max > most) {
-		r.Max = most
-	}
-	if r.Max != unbounded {
-		r.Min = min(r.Min, r.Max)
-	}
 	return expected, r
 }
 

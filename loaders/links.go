@@ -56,11 +56,11 @@ var links = map[string]*link{
 	"Subscription.contactUpdated": {needs: identity, follow: root(func(p *planner, f *field) {
 		id := events.From(p.ctx).Contact
 		find(p, f, relay.Contact, &drift.Contact{ID: id}, p.Contacts, id)
-	}), cost: changed(relay.Contact)},
+	}), cost: about(relay.Contact)},
 	"Subscription.userAvailabilityChanged": {needs: identity, list: users, follow: root(func(p *planner, f *field) {
 		id := events.From(p.ctx).User
 		p.gather(f, func() { find(p, f, relay.User, &drift.User{ID: id}, p.Users, id) })
-	}), cost: changed(relay.User)},
+	}), cost: about(relay.User)},
 
 	"Query.contact": {needs: identity, follow: root(func(p *planner, f *field) {
 		if id, err := relay.ParseID(relay.Contact, f.args.id("id")); err == nil {
@@ -384,6 +384,68 @@ var links = map[string]*link{
 	"Meeting.conversation": {needs: whole, follow: from(func(p *planner, m *drift.Meeting, f *field) {
 		p.conversation(f, m.ConversationID)
 	}), cost: conversationBelow},
+
+	"Mutation.createContact":        change(once),
+	"Mutation.updateContact":        change(once),
+	"Mutation.deleteContact":        change(once),
+	"Mutation.unsubscribeEmails":    change(once),
+	"Mutation.createTimelineEvent":  change(once),
+	"Mutation.startConversation":    change(once),
+	"Mutation.sendMessage":          change(once),
+	"Mutation.updateUser":           change(once),
+	"Mutation.createAccount":        change(once),
+	"Mutation.updateAccount":        change(readFirst),
+	"Mutation.deleteAccount":        change(once),
+	"Mutation.requestDataRetrieval": change(once),
+	"Mutation.requestDataDeletion":  change(func(*field) number { return number{2, 1 + mostEmailPages} }),
+
+	"CreateContactPayload.contact": changed[drift.Contact](relay.Contact),
+	"UpdateContactPayload.contact": changed[drift.Contact](relay.Contact),
+	"UpdateUserPayload.user":       changed[drift.User](relay.User),
+	"CreateAccountPayload.account": changed[drift.Account](relay.Account),
+	"UpdateAccountPayload.account": changed[drift.Account](relay.Account),
+	"SendMessagePayload.message":   changed[drift.Message](relay.Message),
+	"CreateTimelineEventPayload.contact": {needs: identity, follow: from(func(p *planner, event *drift.TimelineEvent, f *field) {
+		p.contact(f, event.ContactID)
+	}), cost: func(e *estimate, from group, f *field) {
+		e.meet(f, relay.Contact, below(from, f, exactly(1)), identity)
+	}},
+	"StartConversationPayload.conversation": {needs: identity, follow: from(func(p *planner, c *drift.Conversation, f *field) {
+		p.conversation(f, c.ID)
+	}), cost: conversationBelow},
+}
+
+// change makes the link of a mutation, which takes so many calls. What follows
+// on it is planned when it has been made.
+func change(calls func(*field) number) *link {
+	return &link{needs: identity, follow: func(*planner, any, *field) {}, cost: func(e *estimate, from group, f *field) {
+		e.read(from, "change", calls(f))
+		for _, payload := range f.children {
+			e.visit(payload, below(from, f, exactly(1)), nothing, whole)
+		}
+	}}
+}
+
+func once(*field) number { return exactly(1) }
+
+// readFirst is for a mutation that reads the account if its owner is not given.
+func readFirst(f *field) number {
+	if input, _ := f.args["input"].(map[string]any); input["ownerId"] == nil {
+		return exactly(2)
+	}
+	return exactly(1)
+}
+
+// changed makes the link from a payload to the changed object, the whole of
+// which came with Drift's answer.
+func changed[T any](typ string) *link {
+	return &link{needs: identity, follow: from(func(p *planner, object *T, f *field) {
+		p.visit(f.children[typ], object, nothing, whole)
+	}), cost: func(e *estimate, from group, f *field) {
+		g := below(from, f, exactly(1))
+		g.of = &group{number: g.number, name: g.name + ".of"} // of a message, the conversation
+		e.whole(f, typ, g)
+	}}
 }
 
 // conversationsOf returns the walk of a field that leads to conversations.

@@ -47,10 +47,10 @@ func (s *Source) messagePagesOf(conversation drift.ID) []MessagePage {
 var changedConversation = &link{needs: identity, follow: root(func(p *planner, f *field) {
 	id := events.From(p.ctx).Conversation
 	find(p, f, relay.Conversation, &drift.Conversation{ID: id}, p.Conversations, id)
-}), cost: changed(relay.Conversation)}
+}), cost: about(relay.Conversation)}
 
-// changed is the cost of an event about an object of a type. Which one it will
+// about is the cost of an event about an object of a type. Which one it will
 // be is not known beforehand.
-func changed(typ string) func(*estimate, group, *field) {
+func about(typ string) func(*estimate, group, *field) {
 	return func(e *estimate, from group, f *field) { e.find(from, f, typ, "") }
 }

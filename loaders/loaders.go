@@ -46,6 +46,8 @@ type Loaders struct {
 	Meetings             *Loader[MeetingWindow, []*drift.Meeting]
 	TokenInfo            *Loader[All, *drift.TokenInfo]
 
+	Write *Writes // the one way to change a record
+
 	plan     *Plan
 	recorder *recorder
 	trip     *cache.Trip // gathers what the planner asks of Redis in a round

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/99designs/gqlgen/graphql"
 	"github.com/graph-gophers/dataloader/v7"
 
 	"github.com/driftgraph/driftgraph/cache"
@@ -67,10 +68,41 @@ type selection struct {
 	links []*field
 }
 
-// Plan reads ahead what the operation will need. It returns when all is there,
-// or could not be read, or ctx has ended.
+// Plan reads ahead what a query, or an event, will need. It returns when all is there, or
+// could not be read, or ctx has ended. Of a mutation it reads nothing: each of
+// its payloads is planned when it is known.
 func (l *Loaders) Plan(ctx context.Context) {
 	defer l.trip.End()
+	if l.plan.typ == "Mutation" {
+		return
+	}
+	root := &field{sealed: true, children: map[string]*selection{l.plan.typ: l.plan.root}}
+	l.readAhead(ctx, root, func(p *planner) {
+		p.start(root)
+		p.visit(l.plan.root, nil, nothing, whole)
+	})
+}
+
+// planPayload reads ahead what the payload of a mutation's field, which ctx is
+// of, needs of the object that the given steps have brought.
+func (l *Loaders) planPayload(ctx context.Context, object any, steps []int) {
+	f := l.plan.mutations[graphql.GetFieldContext(ctx).Field.Field]
+	if f == nil {
+		return
+	}
+	f.sealed = true
+	l.readAhead(l.Write.ctx, f, func(p *planner) {
+		p.cause = steps
+		for _, payload := range f.children {
+			p.visit(payload, object, nothing, whole)
+		}
+		p.cause = nil
+	})
+}
+
+// readAhead reads what follows on what visit makes known, which are objects
+// that the field f leads to.
+func (l *Loaders) readAhead(ctx context.Context, f *field, visit func(*planner)) {
 	defer func() {
 		if cause := recover(); cause != nil { // the resolvers still read what they need
 			slog.ErrorContext(ctx, "the planner failed", "cause", cause, "stack", string(debug.Stack()))
@@ -78,10 +110,8 @@ func (l *Loaders) Plan(ctx context.Context) {
 	}()
 	p := &planner{Loaders: l, ctx: ctx, dirty: make(map[flusher]struct{})}
 	p.queue.signal = make(chan struct{}, 1)
-	root := l.plan.root()
-	p.start(root)
-	p.visit(root.children["Query"], nil, nothing, whole)
-	p.settle(root)
+	visit(p)
+	p.settle(f)
 	p.run()
 }
 

@@ -216,6 +216,7 @@ func (s *Source) Loaders(ctx context.Context, o Operation) *Loaders {
 	}
 	ctx, trip := s.store.cache.NewTrip(ctx)
 	l := &Loaders{now: s.now, plan: o.Plan, recorder: r, trip: trip}
+	l.Write = &Writes{source: s, loaders: l, ctx: ctx}
 	l.Contacts = kept(ctx, s, r, "GET /contacts/{id}", s.store.contacts, each(s.api.Contact))
 	l.ContactsByEmail = privately(ctx, s, r, "GET /contacts", s.store.contactsByEmail, each(s.contactsByEmail))
 	l.ContactsByExternalID = privately(ctx, s, r, "GET /contacts", s.store.contactsByExtID, s.contactsByExternalID)
