@@ -101,7 +101,9 @@ type serveConfig struct {
 	Sandbox      *bool        `group:"Sandbox" negatable:"" help:"Use the embedded sandbox instead of Drift. Default: yes if there is no credential for Drift."`
 	SandboxKnobs sandboxKnobs `embed:"" prefix:"sandbox-" group:"Sandbox"`
 
-	Logging logging `embed:"" group:"Logs"`
+	AuditLog string  `group:"Logs" type:"path" placeholder:"FILE" help:"File to append the audit log to: who asked what of which person's data. Default: the log, marked audit=true."`
+	AuditKey string  `group:"Logs" placeholder:"KEY" help:"Key of the hashes that stand for persons in the audit log. AUDIT_KEY_FILE names a file that holds it. Default: a new one each time, so that a person's hash changes with it."`
+	Logging  logging `embed:"" group:"Logs"`
 }
 
 // A sandboxConfig is the configuration of the emulator alone.
@@ -248,6 +250,7 @@ func (c *serveConfig) Validate() error {
 		"DRIFT_REFRESH_TOKEN":   &c.DriftRefreshToken,
 		"DRIFT_WEBHOOK_TOKEN":   &c.DriftWebhookToken,
 		"SANDBOX_WEBHOOK_TOKEN": &c.SandboxKnobs.WebhookToken,
+		"AUDIT_KEY":             &c.AuditKey,
 	}); err != nil {
 		return err
 	}

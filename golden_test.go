@@ -98,7 +98,7 @@ func TestGoldenCoverage(t *testing.T) {
 			}
 		}
 	}
-	for _, q := range goldens(t) {
+	for _, q := range append(goldens(t), changes(t)...) {
 		document, errs := gqlparser.LoadQueryWithRules(s, q.query, rules.NewDefaultRules())
 		if errs != nil {
 			t.Errorf("%s: %v", q.path, errs)
@@ -110,6 +110,33 @@ func TestGoldenCoverage(t *testing.T) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(missing)) {
 		t.Errorf("no query of testdata selects %s", name)
+	}
+}
+
+// TestGoldenChanges sends each document of testdata/mutations once, holds the
+// answer against that beside it, and the calls to Drift against its budget.
+func TestGoldenChanges(t *testing.T) {
+	for _, q := range changes(t) {
+		t.Run(filepath.Base(q.path), func(t *testing.T) {
+			t.Parallel()
+			g := newGateway(t, sandbox.Config{})
+			got := indented(t, g.ask(t, q.query))
+			calls := g.calls()
+			if *update {
+				q.rewrite(t, got, budget{cold: calls})
+				return
+			}
+			want, err := os.ReadFile(q.path + ".json")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("the answer differs from %s.json (-want +got):\n%.4000s", q.path, diff)
+			}
+			if calls != q.budget.cold {
+				t.Errorf("%d calls, the budget is %d", calls, q.budget.cold)
+			}
+		})
 	}
 }
 
@@ -136,9 +163,22 @@ func strike(missing map[string]bool, s *ast.Schema, set ast.SelectionSet, on *as
 // goldens reads the queries of testdata.
 func goldens(t *testing.T) []golden {
 	t.Helper()
-	files, err := filepath.Glob("testdata/*/*.graphql")
+	return append(readGoldens(t, "queries"), readGoldens(t, "readme")...)
+}
+
+// changes reads the mutations of testdata, which change the sandbox. They have
+// no budget for a second time.
+func changes(t *testing.T) []golden {
+	t.Helper()
+	return readGoldens(t, "mutations")
+}
+
+// readGoldens reads the documents in a folder of testdata.
+func readGoldens(t *testing.T, folder string) []golden {
+	t.Helper()
+	files, err := filepath.Glob("testdata/" + folder + "/*.graphql")
 	if err != nil || len(files) == 0 {
-		t.Fatalf("no queries in testdata: %v", err)
+		t.Fatalf("no documents in testdata/%s: %v", folder, err)
 	}
 	var all []golden
 	for _, file := range files {

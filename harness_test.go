@@ -20,6 +20,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/driftgraph/driftgraph/auth"
 	"github.com/driftgraph/driftgraph/cache"
 	"github.com/driftgraph/driftgraph/drift"
 	"github.com/driftgraph/driftgraph/events"
@@ -53,11 +54,19 @@ type gateway struct {
 
 // parts are what a test may replace of a gateway.
 type parts struct {
-	drift *sandbox.Sandbox                // nil for one of its own
-	front func(http.Handler) http.Handler // stands before the sandbox; nil for nothing
-	redis redis.UniversalClient           // nil for none
-	live  graph.LiveOptions               // its times, if they are other than the gateway has them
-	use   graphql.HandlerExtension        // of the executor; nil for none beside the gateway's
+	drift  *sandbox.Sandbox                // nil for one of its own
+	front  func(http.Handler) http.Handler // stands before the sandbox; nil for nothing
+	redis  redis.UniversalClient           // nil for none
+	live   graph.LiveOptions               // its times, if they are other than the gateway has them
+	use    graphql.HandlerExtension        // of the executor; nil for none beside the gateway's
+	caller *auth.Caller                    // of all operations; nil for whoever the gateway takes for one
+}
+
+// calledBy has a caller send each request.
+func calledBy(c *auth.Caller, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r.WithContext(auth.WithCaller(r.Context(), c)))
+	})
 }
 
 // newGateway starts a gateway over a sandbox, with further arguments of the
@@ -96,12 +105,12 @@ func assemble(t *testing.T, p parts, args ...string) *gateway {
 	}
 	book := new(logbook)
 	log := slog.New(slog.NewJSONHandler(book, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	auth := drift.StaticToken(testToken)
-	bus := events.NewBus(p.redis, cache.NewTenant(auth.Identity()), log)
+	token := drift.StaticToken(testToken)
+	bus := events.NewBus(p.redis, cache.NewTenant(token.Identity()), log)
 	t.Cleanup(bus.Close)
 	records := cache.New(cache.Options{Log: log, Redis: p.redis, Listener: bus.Listener(), LoadTimeout: c.Serve.OperationTimeout, Fallback: loaders.Fallback})
 	t.Cleanup(records.Close)
-	api, err := drift.New(drift.Options{BaseURL: upstream.URL, Auth: auth, Timeout: c.Serve.DriftTimeout, Concurrency: c.Serve.DriftConcurrency, Admit: loaders.Admit, OnCall: loaders.Record})
+	api, err := drift.New(drift.Options{BaseURL: upstream.URL, Auth: token, Timeout: c.Serve.DriftTimeout, Concurrency: c.Serve.DriftConcurrency, Admit: loaders.Admit, OnCall: loaders.Record})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,18 +119,27 @@ func assemble(t *testing.T, p parts, args ...string) *gateway {
 	if err != nil {
 		t.Fatal(err)
 	}
-	source := loaders.NewSource(store, api, auth)
+	source := loaders.NewSource(store, api, token)
 	source.SetClock(func() time.Time { return present })
 	receiver := newReceiver(webhookSecret, source, bus, log)
 	t.Cleanup(receiver.Close)
-	execute := newExecutor(&c.Serve, source, log)
+	trail, closeTrail, err := c.Serve.audit(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(closeTrail)
+	execute := newExecutor(&c.Serve, source, trail, log)
 	if p.use != nil {
 		execute.Use(p.use)
 	}
 	options := newLive(&c.Serve, execute, bus).LiveOptions
 	options.KeepAlive, options.Patience = cmp.Or(p.live.KeepAlive, options.KeepAlive), cmp.Or(p.live.Patience, options.Patience)
 	live := graph.NewLive(options)
-	server := httptest.NewServer(newHandler(&c.Serve, execute, live, receiver, log, new(atomic.Bool)))
+	handler := newHandler(&c.Serve, execute, live, receiver, log, new(atomic.Bool))
+	if p.caller != nil {
+		handler = calledBy(p.caller, handler)
+	}
+	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	t.Cleanup(func() { live.Drain(context.Background()) })
 	return &gateway{url: server.URL, upstream: upstream.URL, drift: p.drift, records: records, bus: bus, live: live, receiver: receiver, log: book}

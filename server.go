@@ -30,6 +30,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/vektah/gqlparser/v2/ast"
 
+	"github.com/driftgraph/driftgraph/audit"
 	"github.com/driftgraph/driftgraph/cache"
 	"github.com/driftgraph/driftgraph/drift"
 	"github.com/driftgraph/driftgraph/events"
@@ -178,10 +179,16 @@ func serve(ctx context.Context, c *serveConfig, stdout, stderr io.Writer) error 
 		return err
 	}
 
+	trail, closeTrail, err := c.audit(log)
+	if err != nil {
+		return fmt.Errorf("AUDIT_LOG: %w", err)
+	}
+	defer closeTrail()
+
 	source := loaders.NewSource(store, api, auth)
 	receiver := newReceiver(webhookToken, source, bus, log)
 	defer receiver.Close()
-	execute := newExecutor(c, source, log)
+	execute := newExecutor(c, source, trail, log)
 	live := newLive(c, execute, bus)
 	var draining atomic.Bool
 	server := &http.Server{
@@ -263,6 +270,18 @@ func summarise(w io.Writer, c *serveConfig, addr net.Addr, upstream string, webh
 	_ = t.Flush()
 }
 
+// audit returns the audit log, and what closes it.
+func (c *serveConfig) audit(log *slog.Logger) (*audit.Log, func(), error) {
+	if c.AuditLog == "" {
+		return audit.New(log.Handler(), c.AuditKey, log), func() {}, nil
+	}
+	file, err := os.OpenFile(c.AuditLog, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, nil, err
+	}
+	return audit.New(requestHandler{slog.NewJSONHandler(file, nil)}, c.AuditKey, log), func() { _ = file.Close() }, nil
+}
+
 // webhookPath is where Drift posts its events to.
 const webhookPath = "/webhooks/drift"
 
@@ -314,9 +333,9 @@ func newHandler(c *serveConfig, e *executor.Executor, live *graph.Live, receiver
 }
 
 // newExecutor returns what parses, checks and executes operations.
-func newExecutor(c *serveConfig, source *loaders.Source, log *slog.Logger) *executor.Executor {
+func newExecutor(c *serveConfig, source *loaders.Source, trail *audit.Log, log *slog.Logger) *executor.Executor {
 	presenter := &graph.Presenter{Log: log, Suggestions: c.Introspection}
-	e := executor.New(graph.NewExecutableSchema(graph.Config{Resolvers: &resolvers.Resolver{}}))
+	e := executor.New(graph.NewExecutableSchema(graph.Config{Resolvers: &resolvers.Resolver{Audit: trail}}))
 	e.SetErrorPresenter(presenter.Present)
 	e.SetRecoverFunc(func(_ context.Context, cause any) error {
 		return fmt.Errorf("panic: %v\n%s", cause, debug.Stack())

@@ -12,6 +12,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"github.com/driftgraph/driftgraph/auth"
 	"github.com/driftgraph/driftgraph/drift"
 	"github.com/driftgraph/driftgraph/loaders"
 	"github.com/driftgraph/driftgraph/relay"
@@ -22,6 +23,7 @@ const (
 	CodeParseFailed             = "GRAPHQL_PARSE_FAILED"
 	CodeValidationFailed        = "GRAPHQL_VALIDATION_FAILED"
 	CodeBadUserInput            = "BAD_USER_INPUT"
+	CodeForbidden               = "FORBIDDEN"
 	CodeQueryTooComplex         = "QUERY_TOO_COMPLEX"
 	CodeRESTBudgetExceeded      = "REST_BUDGET_EXCEEDED"
 	CodeRateLimited             = "RATE_LIMITED"
@@ -65,8 +67,11 @@ func (p *Presenter) Present(ctx context.Context, err error) *gqlerror.Error {
 	told := graphql.DefaultErrorPresenter(ctx, err)
 	var input *relay.InputError
 	var budget *loaders.BudgetError
+	var permission *auth.PermissionError
 	var internal *gqlerror.Error
 	switch {
+	case errors.As(err, &permission):
+		return p.tell(told, CodeForbidden, permission.Error())
 	case errors.As(err, &input):
 		return p.tell(told, CodeBadUserInput, argument(ctx, told)+input.Error())
 	case errors.As(err, &budget):
@@ -86,7 +91,7 @@ func (p *Presenter) Present(ctx context.Context, err error) *gqlerror.Error {
 		told.Err = nil
 		return told
 	case errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, drift.ErrTimeout), errors.Is(err, context.Canceled):
-		return p.tell(told, CodeTimeout, "the operation took longer than it may")
+		return unsure(err, p.tell(told, CodeTimeout, "the operation took longer than it may"))
 	}
 	for _, u := range upstream {
 		if errors.Is(err, u.kind) {
@@ -96,7 +101,7 @@ func (p *Presenter) Present(ctx context.Context, err error) *gqlerror.Error {
 				told.Extensions["retryAfterMs"] = failure.RetryAfter.Round(time.Millisecond).Milliseconds()
 			}
 			p.Log.WarnContext(ctx, "a call to Drift failed", "path", told.Path.String(), "code", u.code, "error", err)
-			return told
+			return unsure(err, told)
 		}
 	}
 	if errors.As(err, &internal) && internal.Err == nil && internal.Rule == "" {
@@ -108,6 +113,16 @@ func (p *Presenter) Present(ctx context.Context, err error) *gqlerror.Error {
 	told = p.tell(told, CodeInternalServerError, "internal error")
 	told.Extensions["errorId"] = id
 	p.Log.ErrorContext(ctx, "internal error", "errorId", id, "path", told.Path.String(), "error", err)
+	return told
+}
+
+// unsure adds to what is told of a failure that the change may have been made,
+// if that is not known: also for programs, as extensions.outcome.
+func unsure(err error, told *gqlerror.Error) *gqlerror.Error {
+	if errors.Is(err, drift.ErrOutcomeUnknown) {
+		told.Message += "; the change may or may not have been made, and was not sent again: look before you ask for it again"
+		told.Extensions["outcome"] = "UNKNOWN"
+	}
 	return told
 }
 

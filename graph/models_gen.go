@@ -8,6 +8,8 @@ import (
 	"io"
 	"strconv"
 
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/driftgraph/driftgraph/drift"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -37,8 +39,174 @@ type ConversationReportInput struct {
 	Metrics []string `json:"metrics"`
 }
 
+// An account to be added.
+type CreateAccountInput struct {
+	// The user responsible for it: global id or Drift id.
+	OwnerID string `json:"ownerId"`
+	// The company's name.
+	Name string `json:"name"`
+	// The company's internet domain, which no other account may have, nor one that was deleted. Drift's documents do not say that it is needed, so Drift decides.
+	Domain graphql.Omittable[*string] `json:"domain,omitempty"`
+	// True to mark it as a target.
+	Targeted graphql.Omittable[*bool] `json:"targeted,omitempty"`
+	// What else is known of the company.
+	CustomProperties graphql.Omittable[[]*drift.CustomProperty] `json:"customProperties,omitempty"`
+}
+
+// What became of `createAccount`.
+type CreateAccountPayload struct {
+	// The account. Null if there are `userErrors`.
+	Account *drift.Account `json:"account,omitempty"`
+	// What to mend in the input; empty if the account was added.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// A contact to be added.
+type CreateContactInput struct {
+	// E-mail address. No other contact may have it, unless `externalId` is given.
+	Email string `json:"email"`
+	// The id of the contact in a system of yours, which no other contact may have.
+	ExternalID graphql.Omittable[*string] `json:"externalId,omitempty"`
+	// What else is known of the contact: a map by Drift's own keys and yours, without `email`. No value may be null.
+	Attributes graphql.Omittable[jsontext.Value] `json:"attributes,omitempty"`
+}
+
+// What became of `createContact`.
+type CreateContactPayload struct {
+	// The contact as it is now. Null if there are `userErrors`.
+	Contact *drift.Contact `json:"contact,omitempty"`
+	// What to mend in the input; empty if the contact was added.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// Something that happened to a contact, whom either `contactId` or `externalId` names.
+type CreateTimelineEventInput struct {
+	// Global id or Drift id.
+	ContactID graphql.Omittable[*string] `json:"contactId,omitempty"`
+	// The id of the contact in a system of yours.
+	ExternalID graphql.Omittable[*string] `json:"externalId,omitempty"`
+	// What happened, in words.
+	Event string `json:"event"`
+	// When it happened. Null for now.
+	CreatedAt graphql.Omittable[*drift.Millis] `json:"createdAt,omitempty"`
+}
+
+// What became of `createTimelineEvent`.
+type CreateTimelineEventPayload struct {
+	// What was noted. Null if there are `userErrors`.
+	Event *drift.TimelineEvent `json:"event,omitempty"`
+	// Whom it happened to. Costs one call if more than the id is asked.
+	Contact *drift.Contact `json:"contact,omitempty"`
+	// What to mend in the input; empty if the event was noted.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// An account to be deleted.
+type DeleteAccountInput struct {
+	// Global id or Drift id.
+	ID string `json:"id"`
+}
+
+// What became of `deleteAccount`.
+type DeleteAccountPayload struct {
+	// The global id of the account. Null if there are `userErrors`.
+	DeletedID *string `json:"deletedId,omitempty"`
+	// What to mend in the input; empty if the account was deleted.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// A contact to be deleted.
+type DeleteContactInput struct {
+	// Global id or Drift id.
+	ID string `json:"id"`
+}
+
+// What became of `deleteContact`.
+type DeleteContactPayload struct {
+	// The global id of the contact. Null if there are `userErrors`.
+	DeletedID *string `json:"deletedId,omitempty"`
+	// What to mend in the input; empty if the contact was deleted.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// Every change of Drift starts here. Of several in one operation each begins when the one before has ended, its payload included, and sees what that has changed. A change that fails may still have been made if its error says so; it is never sent to Drift twice.
+type Mutation struct {
+}
+
 // Every read of the graph starts here. A field that must ask Drift is nullable: when its call fails it is null, with an error that names it, and the rest is answered.
 type Query struct {
+}
+
+// The person to be forgotten.
+type RequestDataDeletionInput struct {
+	// E-mail address of the person.
+	Email string `json:"email"`
+}
+
+// What became of `requestDataDeletion`.
+type RequestDataDeletionPayload struct {
+	// What Drift says of the request; for people to read. Null if there are `userErrors`.
+	Message *string `json:"message,omitempty"`
+	// What to mend in the input; empty if the request was made.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// The person whose data are asked for.
+type RequestDataRetrievalInput struct {
+	// E-mail address of the person.
+	Email string `json:"email"`
+}
+
+// What became of `requestDataRetrieval`.
+type RequestDataRetrievalPayload struct {
+	// What Drift says of the request; for people to read. Null if there are `userErrors`.
+	Message *string `json:"message,omitempty"`
+	// Where Drift mails the data to. Null if it did not say.
+	SentToEmail *string `json:"sentToEmail,omitempty"`
+	// What to mend in the input; empty if the request was made.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// A message to be sent. It has a body, buttons or both.
+type SendMessageInput struct {
+	// The conversation: global id or Drift id.
+	ConversationID string `json:"conversationId"`
+	// The text: simple HTML.
+	Body graphql.Omittable[*string] `json:"body,omitempty"`
+	// Who sees it: CHAT or PRIVATE_NOTE. A CHAT with buttons is seen by the contact only.
+	Type drift.MessageType `json:"type"`
+	// The user who says it: global id or Drift id. Null for the organisation's bot.
+	AuthorID graphql.Omittable[*string] `json:"authorId,omitempty"`
+	// Buttons that the contact can press instead of writing.
+	Buttons graphql.Omittable[[]*drift.Button] `json:"buttons,omitempty"`
+}
+
+// What became of `sendMessage`.
+type SendMessagePayload struct {
+	// The message. Null if there are `userErrors`.
+	Message *drift.Message `json:"message,omitempty"`
+	// What to mend in the input; empty if the message was sent.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// A conversation to be started.
+type StartConversationInput struct {
+	// E-mail address of the contact.
+	Email string `json:"email"`
+	// The first message, which stands there as the contact's.
+	Body string `json:"body"`
+	// What the conversation comes from, such as the name of an app.
+	IntegrationSource graphql.Omittable[*string] `json:"integrationSource,omitempty"`
+	// The user to assign it to: global id or Drift id. Null leaves that to Drift.
+	AutoAssigneeID graphql.Omittable[*string] `json:"autoAssigneeId,omitempty"`
+}
+
+// What became of `startConversation`.
+type StartConversationPayload struct {
+	// The conversation. Costs one call if more than its ids is asked. Null if there are `userErrors`.
+	Conversation *drift.Conversation `json:"conversation,omitempty"`
+	// What to mend in the input; empty if the conversation was started.
+	UserErrors []*UserError `json:"userErrors"`
 }
 
 // What happens in Drift, as Drift's webhooks tell of it: over WebSocket (`graphql-transport-ws`) or server-sent events.
@@ -49,6 +217,100 @@ type Query struct {
 // Where events may be missing, a result comes whose field is null and whose `extensions.gap.reason` is `OVERFLOW`, if the subscriber
 // did not keep up, or `DISCONNECTED`, if the gateway could not hear of events for a while. What is shown is then best queried anew.
 type Subscription struct {
+}
+
+// Who is to get no more marketing mails.
+type UnsubscribeEmailsInput struct {
+	// E-mail addresses, from 1 to 100.
+	Emails []string `json:"emails"`
+}
+
+// What became of `unsubscribeEmails`.
+type UnsubscribeEmailsPayload struct {
+	// The addresses that get no more mails, whether a contact has them or not: Drift does not tell. Null if there are `userErrors`.
+	Emails []string `json:"emails,omitempty"`
+	// What to mend in the input; empty if the addresses were unsubscribed.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// What to change of an account. A field that is left out stays as it is; none may be null, since Drift cannot clear one.
+type UpdateAccountInput struct {
+	// Global id or Drift id.
+	ID string `json:"id"`
+	// The user responsible for it: global id or Drift id. Drift wants to be told one with each change, so the account is read first without it.
+	OwnerID graphql.Omittable[*string] `json:"ownerId,omitempty"`
+	// The company's name.
+	Name graphql.Omittable[*string] `json:"name,omitempty"`
+	// The company's internet domain, which no other account may have.
+	Domain graphql.Omittable[*string] `json:"domain,omitempty"`
+	// Whether it is marked as a target.
+	Targeted graphql.Omittable[*bool] `json:"targeted,omitempty"`
+	// All that else is known of the company: whether Drift keeps a property that is left out is not known.
+	CustomProperties graphql.Omittable[[]*drift.CustomProperty] `json:"customProperties,omitempty"`
+}
+
+// What became of `updateAccount`.
+type UpdateAccountPayload struct {
+	// The account as it is now. Null if there are `userErrors`.
+	Account *drift.Account `json:"account,omitempty"`
+	// What to mend in the input; empty if the account was changed.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// What to change of a contact, which either `id` or `externalId` names.
+type UpdateContactInput struct {
+	// Global id or Drift id.
+	ID graphql.Omittable[*string] `json:"id,omitempty"`
+	// The id of the contact in a system of yours.
+	ExternalID graphql.Omittable[*string] `json:"externalId,omitempty"`
+	// What to set: a map by Drift's own keys and yours. Keys that are not in it stay as they are. No value may be null, since Drift cannot clear one.
+	Attributes jsontext.Value `json:"attributes"`
+}
+
+// What became of `updateContact`.
+type UpdateContactPayload struct {
+	// The contact as it is now. Null if there are `userErrors`.
+	Contact *drift.Contact `json:"contact,omitempty"`
+	// What to mend in the input; empty if the contact was changed.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// What to change of a user. A field that is left out stays as it is; none may be null, since Drift cannot clear one.
+type UpdateUserInput struct {
+	// Global id or Drift id.
+	ID string `json:"id"`
+	// Full name.
+	Name graphql.Omittable[*string] `json:"name,omitempty"`
+	// The name that visitors see.
+	Alias graphql.Omittable[*string] `json:"alias,omitempty"`
+	// E-mail address.
+	Email graphql.Omittable[*string] `json:"email,omitempty"`
+	// Phone number.
+	Phone graphql.Omittable[*string] `json:"phone,omitempty"`
+	// Language and region, such as `en-US`.
+	Locale graphql.Omittable[*string] `json:"locale,omitempty"`
+	// Address of a picture.
+	AvatarURL graphql.Omittable[*string] `json:"avatarUrl,omitempty"`
+	// Whether the user takes conversations now: AVAILABLE or OFFLINE.
+	Availability graphql.Omittable[*drift.UserAvailability] `json:"availability,omitempty"`
+}
+
+// What became of `updateUser`.
+type UpdateUserPayload struct {
+	// The user as they are now. Null if there are `userErrors`.
+	User *drift.User `json:"user,omitempty"`
+	// What to mend in the input; empty if the user was changed.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// Something in an input that whoever sent it can mend. If there is any, nothing was changed.
+type UserError struct {
+	// What is wrong, and what is taken instead; for people to read.
+	Message string `json:"message"`
+	// Where it is: the argument, then the fields and the places in lists below it, such as `input`, `email`.
+	Field []string `json:"field"`
+	// What is wrong, for programs.
+	Code UserErrorCode `json:"code"`
 }
 
 // Who is asking, and what the gateway may ask of Drift.
@@ -117,6 +379,85 @@ func (e *ReportOperation) UnmarshalJSON(b []byte) error {
 }
 
 func (e ReportOperation) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What can be wrong with an input.
+type UserErrorCode string
+
+const (
+	// Something is missing or empty that is needed.
+	UserErrorCodeRequired UserErrorCode = "REQUIRED"
+	// It has not the form, or is not one of the values, that this takes.
+	UserErrorCodeInvalid UserErrorCode = "INVALID"
+	// It is not an e-mail address.
+	UserErrorCodeInvalidEmail UserErrorCode = "INVALID_EMAIL"
+	// There is no such object, or none that the gateway may see.
+	UserErrorCodeNotFound UserErrorCode = "NOT_FOUND"
+	// Another object has it already, and no two may.
+	UserErrorCodeTaken UserErrorCode = "TAKEN"
+	// There are more than this takes.
+	UserErrorCodeTooMany UserErrorCode = "TOO_MANY"
+	// It excludes another field of the input that is given too.
+	UserErrorCodeConflict UserErrorCode = "CONFLICT"
+	// It is null, and Drift has no way to clear it. Leave it out to leave it as it is.
+	UserErrorCodeNotClearable UserErrorCode = "NOT_CLEARABLE"
+	// Drift refused the input without a reason that is known here.
+	UserErrorCodeRefused UserErrorCode = "REFUSED"
+)
+
+var AllUserErrorCode = []UserErrorCode{
+	UserErrorCodeRequired,
+	UserErrorCodeInvalid,
+	UserErrorCodeInvalidEmail,
+	UserErrorCodeNotFound,
+	UserErrorCodeTaken,
+	UserErrorCodeTooMany,
+	UserErrorCodeConflict,
+	UserErrorCodeNotClearable,
+	UserErrorCodeRefused,
+}
+
+func (e UserErrorCode) IsValid() bool {
+	switch e {
+	case UserErrorCodeRequired, UserErrorCodeInvalid, UserErrorCodeInvalidEmail, UserErrorCodeNotFound, UserErrorCodeTaken, UserErrorCodeTooMany, UserErrorCodeConflict, UserErrorCodeNotClearable, UserErrorCodeRefused:
+		return true
+	}
+	return false
+}
+
+func (e UserErrorCode) String() string {
+	return string(e)
+}
+
+func (e *UserErrorCode) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = UserErrorCode(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid UserErrorCode", str)
+	}
+	return nil
+}
+
+func (e UserErrorCode) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *UserErrorCode) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e UserErrorCode) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

@@ -3,6 +3,10 @@
 // field costs stands above its resolver.
 package resolvers
 
+import "github.com/driftgraph/driftgraph/audit"
+
 // A Resolver resolves the fields that are more than a read of a struct. It
-// holds no state: all that belongs to an operation hangs off its loaders.
-type Resolver struct{}
+// holds no state of an operation: all of that hangs off its loaders.
+type Resolver struct {
+	Audit *audit.Log // of requests about what is known of a person
+}

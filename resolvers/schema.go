@@ -8,6 +8,7 @@ package resolvers
 import (
 	"context"
 
+	"github.com/driftgraph/driftgraph/auth"
 	"github.com/driftgraph/driftgraph/graph"
 	"github.com/driftgraph/driftgraph/loaders"
 	"github.com/driftgraph/driftgraph/relay"
@@ -25,7 +26,7 @@ func (r *queryResolver) Nodes(ctx context.Context, ids []string) ([]graph.Node, 
 }
 
 func (r *queryResolver) Viewer(ctx context.Context) (*graph.Viewer, error) {
-	return &graph.Viewer{Caller: "anonymous"}, nil
+	return &graph.Viewer{Caller: auth.CallerOf(ctx).Name}, nil
 }
 
 // OrganizationID costs a call about the token, with Scopes.
