@@ -618,6 +618,9 @@ func (p *planner) conversation(f *field, id drift.ID) {
 // users reads users: at once when they are looked up in their list, else
 // together with those of the field's other parents.
 func (p *planner) users(f *field, ids ...drift.ID) {
+	if p.plan.lists[users] && p.plan.typ == "Mutation" && f.link.reads(f) { // a query has asked for the list as it began
+		ask(p, f, whole, p.UserList, All{}, ignore)
+	}
 	for _, id := range ids {
 		if id == 0 {
 			continue

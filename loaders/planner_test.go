@@ -13,6 +13,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/executor"
 
+	"github.com/driftgraph/driftgraph/audit"
 	"github.com/driftgraph/driftgraph/cache"
 	"github.com/driftgraph/driftgraph/drift"
 	"github.com/driftgraph/driftgraph/graph"
@@ -21,8 +22,8 @@ import (
 	"github.com/driftgraph/driftgraph/sandbox"
 )
 
-// TestAllForeseen shows that the planner foresees whatever the queries of
-// testdata read, so that no timer runs: a key that it did not foresee would be
+// TestAllForeseen shows that the planner foresees whatever the documents
+// of testdata read, so that no timer runs: a key that it did not foresee would be
 // gathered for longer than the operation may take.
 func TestAllForeseen(t *testing.T) {
 	t.Cleanup(loaders.SetWindow(20 * time.Second))
@@ -85,7 +86,7 @@ func newExecutor(t *testing.T) *executor.Executor {
 	}
 	source := loaders.NewSource(store, api, auth)
 	source.SetClock(func() time.Time { return present })
-	e := executor.New(graph.NewExecutableSchema(graph.Config{Resolvers: &resolvers.Resolver{}}))
+	e := executor.New(graph.NewExecutableSchema(graph.Config{Resolvers: &resolvers.Resolver{Audit: audit.New(slog.DiscardHandler, "", slog.New(slog.DiscardHandler))}}))
 	e.SetErrorPresenter((&graph.Presenter{Log: slog.New(slog.DiscardHandler)}).Present)
 	e.Use(graph.REST{Source: source, MaxCalls: 500, Timeout: 10 * time.Second})
 	return e
