@@ -76,6 +76,8 @@ func TestConfigErrors(t *testing.T) {
 		{env{"DRIFT_TOKEN_FILE": filepath.Join(t.TempDir(), "missing")}, "", "DRIFT_TOKEN_FILE"},
 		{env{"DRIFT_CLIENT_SECRET_FILE": t.TempDir()}, "", "DRIFT_CLIENT_SECRET_FILE"},
 		{env{"DRIFT_TOKEN_STORE": file("")}, "", "DRIFT_TOKEN_STORE"},
+		{env{"AUDIT_LOG": filepath.Join(t.TempDir(), "missing", "file")}, "", "AUDIT_LOG"},
+		{env{"AUDIT_KEY": secret, "AUDIT_KEY_FILE": file(secret)}, "", "AUDIT_KEY_FILE"},
 		{env{"DRIFT_BASE_URL": "https://driftapi.com"}, "", "DRIFT_BASE_URL"},
 		{env{"DRIFT_BASE_URL": "driftapi.com", "DRIFT_TOKEN": secret}, "", "DRIFT_BASE_URL"},
 		{env{"DRIFT_BASE_URL": "ftp://driftapi.com", "DRIFT_TOKEN": secret}, "", "DRIFT_BASE_URL"},

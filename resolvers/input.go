@@ -136,11 +136,11 @@ func changed[T any](c *check, value graphql.Omittable[*T], field string) drift.C
 	return drift.Set(v)
 }
 
-// customProperties reads custom properties.
+// customProperties reads custom properties, nil if there are none.
 func (c *check) customProperties(given []*drift.CustomProperty) []drift.CustomProperty {
-	list := make([]drift.CustomProperty, len(given))
+	var list []drift.CustomProperty
 	for i, p := range given {
-		list[i] = *p
+		list = append(list, *p)
 		c.text(p.Name, fmt.Sprintf("customProperties.%d.name", i))
 		if list[i].Label == "" {
 			list[i].Label = p.Name
@@ -152,11 +152,11 @@ func (c *check) customProperties(given []*drift.CustomProperty) []drift.CustomPr
 	return list
 }
 
-// buttons reads the buttons of a message.
+// buttons reads the buttons of a message, nil if there are none.
 func (c *check) buttons(given []*drift.Button) []drift.Button {
-	list := make([]drift.Button, len(given))
+	var list []drift.Button
 	for i, b := range given {
-		list[i] = *b
+		list = append(list, *b)
 		c.text(*b.Label, fmt.Sprintf("buttons.%d.label", i))
 		values := map[string]*string{"type": b.Type, "style": b.Style}
 		if b.Reaction != nil {
