@@ -1,6 +1,7 @@
+import live from './live.graphql?raw';
 import { storage } from './storage';
 
-/** A query of the README: a tab for a visitor who comes for the first time. */
+/** A query of the README, or the subscription: a tab for a visitor who comes for the first time. */
 export interface Example {
   name: string; // of its operation
   about?: string; // its first line, if that is a comment
@@ -12,15 +13,15 @@ export interface Example {
 const queries = import.meta.glob<string>('../../testdata/readme/*.graphql', { query: '?raw', import: 'default', eager: true });
 const variables = import.meta.glob<string>('../../testdata/readme/*.variables.json', { query: '?raw', import: 'default', eager: true });
 
-/** The queries of the README, in the order of their file names. */
-export const examples: Example[] = Object.entries(queries)
-  .sort(([a], [b]) => (a < b ? -1 : 1))
-  .map(([path, text]) => ({
+/** The queries of the README, in the order of their file names, and a subscription. */
+export const examples: Example[] = [...Object.entries(queries).sort(([a], [b]) => (a < b ? -1 : 1)), ['live.graphql', live]].map(
+  ([path, text]) => ({
     name: /^(?:query|mutation|subscription)\s+(\w+)/m.exec(text)?.[1] ?? path.replace(/^.*\/|\.graphql$/g, ''),
     about: /^#\s*(.*)/.exec(text)?.[1],
     query: text.trim(),
     variables: variables[path.replace(/\.graphql$/, '.variables.json')]?.trim(),
-  }));
+  }),
+);
 
 /**
  * Puts the first example where GraphiQL looks for the query and the variables of the last visit. Of the tabs that it is given for a

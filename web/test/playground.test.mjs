@@ -22,9 +22,9 @@ afterEach(async () => {
 const titles = () => page.getByRole('tab').allInnerTexts();
 const tab = name => page.getByRole('tab').getByRole('button', { name, exact: true });
 
-test('the tabs of a first visit are the queries of the README', async () => {
+test('the tabs of a first visit are the queries of the README, and the subscription', async () => {
   assert.notEqual(examples.length, 0);
-  assert.deepEqual(await titles(), examples);
+  assert.deepEqual(await titles(), [...examples, 'Live']);
 });
 
 test('the run button answers the first query', async () => {
@@ -91,7 +91,7 @@ test('the next visit finds the tabs as they were left, and the examples can be h
   await page.waitForTimeout(1000); // GraphiQL writes the tabs down after half a second
   await page.reload();
   await ready(page);
-  assert.deepEqual(await titles(), examples.slice(1));
+  assert.deepEqual(await titles(), [...examples.slice(1), 'Live']);
 
   await page.getByRole('button', { name: 'Examples' }).click();
   await page.getByRole('menuitem', { name: first }).click();

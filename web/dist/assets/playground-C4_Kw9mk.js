@@ -1,0 +1,124 @@
+import{r as e}from"./rolldown-runtime-XKyaHtl9.js";import{a as t,c as n,d as r,f as i,g as a,h as o,i as s,l as c,m as l,n as u,o as d,p as f,r as p,s as m,t as h,u as g}from"./graphiql-I_AlA17Y.js";import{n as _}from"./load-ChJaF11P.js";import{$ as v,nt as ee,s as y}from"./monaco-B-LROVNo.js";var b=e(a(),1),te=t(),ne=`# An inbox: 50 conversations with everything a screen shows of them.
+query Inbox {
+  conversations(first: 50) {
+    nodes {
+      status
+      updatedAt
+      contact {
+        name
+        email
+        account {
+          name
+          owner { name }
+        }
+      }
+      participants { name availability isBot }
+      messages(first: 5) {
+        nodes {
+          body
+          createdAt
+          author {
+            __typename
+            ... on Contact { name }
+            ... on User { name isBot }
+          }
+        }
+      }
+    }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+`,re=`# Who can take a conversation now, in which teams, with which accounts.
+query Agents {
+  users(availability: AVAILABLE, isBot: false, first: 10) {
+    nodes {
+      name
+      role
+      timeZone
+      teams { name owner { name } }
+      ownedAccounts(first: 3) {
+        nodes { name domain targeted }
+      }
+    }
+  }
+}
+`,ie=`# The companies that sales is after, and who looks after them.
+query TargetAccounts {
+  accounts(targeted: true, first: 20) {
+    nodes {
+      name
+      domain
+      customProperties { label value }
+      owner { name email availability }
+    }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+`,ae=`# The last messages of the latest open conversation, and all else with that contact.
+query Thread {
+  conversations(status: [OPEN], first: 1) {
+    nodes {
+      id
+      driftUrl
+      tags { name }
+      relatedPlaybook { name goals { message } }
+      messages(last: 10, types: [CHAT]) {
+        nodes { body createdAt authorType buttons { label } }
+        pageInfo { hasPreviousPage startCursor }
+      }
+      contact {
+        name
+        attributes(names: ["plan_tier", "employment_title"])
+        conversations(first: 5) {
+          nodes { id status createdAt }
+        }
+      }
+    }
+  }
+}
+`,oe=`# How long conversations took to close, as figures.
+query TimeToClose($metrics: [String!]! = ["timeToCloseMillis", "numAgentMessages"]) {
+  conversationStats { open closed pending }
+  conversationReport(
+    input: {
+      filters: [{ property: "status", operation: IN, values: ["closed"] }, { property: "relatedPlaybookId", operation: HAS_PROPERTY }]
+      metrics: $metrics
+    }
+  ) {
+    count
+    rows {
+      conversation { driftId }
+      metrics { name value }
+    }
+  }
+}
+`,se=`# The meetings of the coming weeks: with whom, about what.
+query Meetings {
+  meetings {
+    slotStart
+    slotEnd
+    status
+    agent { name timeZone }
+    scheduler { name email account { name } }
+    conversation { status tags { name } }
+  }
+}
+`,ce=`# What is being said, as it is said. On the sandbox, SANDBOX_ACTIVITY=2s has people talk.
+subscription Live {
+  messageAdded {
+    body
+    createdAt
+    author {
+      ... on Contact { name email }
+      ... on User { name isBot }
+    }
+    conversation {
+      id
+      status
+      contact { name account { name } }
+    }
+  }
+}
+`,le=Object.assign({"../../testdata/readme/10-inbox.graphql":ne,"../../testdata/readme/20-agents.graphql":re,"../../testdata/readme/30-accounts.graphql":ie,"../../testdata/readme/40-thread.graphql":ae,"../../testdata/readme/50-report.graphql":oe,"../../testdata/readme/60-meetings.graphql":se}),ue=Object.assign({}),x=[...Object.entries(le).sort(([e],[t])=>e<t?-1:1),[`live.graphql`,ce]].map(([e,t])=>({name:/^(?:query|mutation|subscription)\s+(\w+)/m.exec(t)?.[1]??e.replace(/^.*\/|\.graphql$/g,``),about:/^#\s*(.*)/.exec(t)?.[1],query:t.trim(),variables:ue[e.replace(/\.graphql$/,`.variables.json`)]?.trim()}));function de(){let[e]=x;e&&!_.getItem(`graphiql:tabState`)&&(_.setItem(`graphiql:query`,e.query),_.setItem(`graphiql:variables`,e.variables??``))}var S=new Map,C=new Set,w=``,T={latest:()=>S.get(w),subscribe(e){return C.add(e),()=>C.delete(e)},open(e=``,t=[]){w=e;for(let e of S.keys())t.includes(e)||S.delete(e);C.forEach(e=>e())}};function E(e,t){t?S.set(e,t):S.delete(e),C.forEach(e=>e())}var D=`Driftgraph-Plan`,O=e=>e.toLowerCase()===D.toLowerCase(),k=e=>Object.fromEntries(Object.entries(e).filter(([e])=>!O(e))),A=({query:e,variables:t,operationName:n},r,i)=>fetch(`graphql`,{method:`POST`,signal:i,headers:{"Content-Type":`application/json`,Accept:`application/graphql-response+json, application/json;q=0.9`,...r},body:JSON.stringify({query:e,variables:t,operationName:RegExp(`\\b(query|mutation|subscription)\\s+${n}\\b`).test(e)?n:void 0})});async function j(e){let t=await e.text();try{return{text:t,body:JSON.parse(t)}}catch{throw Error(`The answer is not JSON: ${e.status} ${e.statusText}\n${t.slice(0,1e3)}`)}}function fe({query:e,operationName:t}){try{let n=v(e).definitions.filter(e=>e.kind===ee.OPERATION_DEFINITION);return(n.find(e=>e.name?.value===t)??n[0])?.operation===`subscription`}catch{return!1}}function M(e,t){let n=e?.extensions?.rest;return t&&n&&(delete e.extensions.rest,Object.keys(e.extensions).length===0&&delete e.extensions),n}function pe(e,t){let n=w,r=!Object.keys(t).some(O),i=new AbortController;async function*a(){try{let a=await A(e,{...t,...r&&{[D]:`full`},Accept:`text/event-stream`},i.signal);if(!a.headers.get(`Content-Type`)?.startsWith(`text/event-stream`)){yield(await j(a)).body;return}let o=performance.now(),s=``;for(let e=a.body.pipeThrough(new TextDecoderStream).getReader();;){let{value:t,done:i}=await e.read();if(i)return;let c=(s+t).split(`
+
+`);s=c.pop();for(let e of c){let t=/^event: next\ndata: (.*)$/.exec(e)?.[1];if(!t)continue;let i=JSON.parse(t),s=M(i,r);E(n,{status:a.status,duration:s&&`durationMs`in s?s.durationMs:performance.now()-o,size:t.length,rest:s}),yield i}}}catch(e){if(!i.signal.aborted)throw e}}let o=a();return{[Symbol.asyncIterator]:()=>({next:()=>o.next(),return(){return i.abort(),Promise.resolve({done:!0,value:void 0})}})}}var me=async(e,t)=>{let n=t?.headers??{};if(e.operationName===`IntrospectionQuery`)return(await j(await A(e,k(n)))).body;if(fe(e))return pe(e,n);let r=w,i=!Object.keys(n).some(O),a=performance.now();try{let t=await A(e,i?{...n,[D]:`full`}:n),{text:o,body:s}=await j(t),c=performance.now()-a,l=M(s,i),u=new Blob([i&&l?JSON.stringify(s):o]).size;return E(r,{status:t.status,duration:c,size:u,rest:l,refusal:s.data?void 0:s.errors?.[0]?.message}),s}catch(e){throw E(r,void 0),e}};async function he(e,t={}){let{body:n}=await j(await A(e,{...k(t),[D]:`dry-run`})),r=n?.extensions?.rest;if(!r||!(`predicted`in r))throw Error(n.errors?.[0]?.message??`The gateway gave no prediction.`);return r}var ge=[new FontFace(`Fira Code`,`url(${u})`,{weight:`300 700`}),new FontFace(`Inter`,`url(${h})`,{weight:`100 900`})],_e=()=>Promise.allSettled(ge.map(async e=>document.fonts.add(await e.load()))),N=new URL(`mark-Br7y9Wur.svg`,import.meta.url).href,P=i();function F(){return(0,P.jsxs)(P.Fragment,{children:[(0,P.jsxs)(`span`,{className:`brand`,children:[(0,P.jsx)(`img`,{src:N,alt:``,width:`22`,height:`22`}),`Driftgraph`]}),(0,P.jsxs)(`nav`,{className:`links`,children:[(0,P.jsx)(I,{}),(0,P.jsx)(`a`,{className:`graphiql-un-styled`,href:`schema.graphql`,target:`_blank`,rel:`noreferrer`,children:`Schema`})]})]})}function I(){let{tabs:e,queryEditor:t,variableEditor:i}=g(({tabs:e,queryEditor:t,variableEditor:n})=>({tabs:e,queryEditor:t,variableEditor:n})),{addTab:a,changeTab:o}=r();function s(n){let r=e.findIndex(e=>e.query===n.query);if(r>=0)return o(r);a(),t?.setValue(n.query),i?.setValue(n.variables??``)}return(0,P.jsxs)(m,{children:[(0,P.jsxs)(m.Button,{children:[`Examples `,(0,P.jsx)(n,{"aria-hidden":`true`})]}),(0,P.jsx)(m.Content,{align:`end`,className:`examples`,children:x.map(e=>(0,P.jsxs)(m.Item,{onSelect:()=>s(e),children:[e.name,(0,P.jsx)(`small`,{children:e.about})]},e.name))})]})}function ve(e){return new Worker(new URL(`worker-DAv0luxW.js`,import.meta.url).href,{type:`module`,name:e?.name})}window.MonacoEnvironment={getWorker:(e,t)=>new ve({name:t})};var ye={light:{base:`vs`,text:`33454d`,faint:`84959b`,field:`1f6feb`,keyword:`8b3fa8`,type:`a8571a`,string:`2c7a4b`,value:`b0473e`,argument:`5d62c4`,surface:`#ffffff`,accent:`#0d8a94`,tint:`#0d8a941f`,border:`#dfe6e9`},dark:{base:`vs-dark`,text:`c3d0d6`,faint:`6f838c`,field:`7cb7ff`,keyword:`d2a1ea`,type:`eeb27b`,string:`8fd3a6`,value:`f2a099`,argument:`a9adff`,surface:`#18232a`,accent:`#3fc1c9`,tint:`#3fc1c926`,border:`#2c3a43`}},be={fontSize:14,lineHeight:20,wordWrap:`on`,wrappingIndent:`same`,scrollbar:{verticalScrollbarSize:8,useShadows:!1}},L={light:`driftgraph-light`,dark:`driftgraph-dark`};for(let e of[`light`,`dark`]){let t=ye[e];y.defineTheme(L[e],{base:t.base,inherit:!0,rules:[{token:``,foreground:t.text},{token:`comment`,foreground:t.faint,fontStyle:`italic`},{token:`keyword.gql`,foreground:t.keyword},{token:`key.identifier.gql`,foreground:t.field},{token:`argument.identifier.gql`,foreground:t.argument},{token:`type.identifier.gql`,foreground:t.type},{token:`annotation.gql`,foreground:t.keyword},{token:`operator.gql`,foreground:t.faint},{token:`delimiter`,foreground:t.faint},{token:`string`,foreground:t.string},{token:`number`,foreground:t.value},{token:`string.key.json`,foreground:t.field},{token:`string.value.json`,foreground:t.string},{token:`keyword.json`,foreground:t.value}],colors:{"editor.background":`#00000000`,"editorLineNumber.foreground":`#${t.faint}99`,"editorWidget.background":t.surface,"editorWidget.border":t.border,"editorHoverWidget.background":t.surface,"editorHoverWidget.border":t.border,"editorSuggestWidget.background":t.surface,"editorSuggestWidget.border":t.border,"editorSuggestWidget.selectedBackground":t.tint,"editorSuggestWidget.selectedForeground":`#${t.text}`,"editorSuggestWidget.highlightForeground":t.accent,"editorSuggestWidget.focusHighlightForeground":t.accent,"editorBracketHighlight.foreground1":`#${t.faint}`,"editorBracketHighlight.foreground2":`#${t.faint}`,"editorBracketHighlight.foreground3":`#${t.faint}`,"editorIndentGuide.background1":`#${t.faint}26`,"editorIndentGuide.activeBackground1":`#${t.faint}59`,"list.hoverBackground":t.tint,"menu.background":t.surface,"quickInput.background":t.surface,"quickInputList.focusBackground":t.tint,"quickInputList.focusForeground":`#${t.text}`,"textLink.foreground":t.accent,"scrollbarSlider.background":`#${t.faint}40`,"scrollbarSlider.hoverBackground":`#${t.faint}66`,"scrollbarSlider.activeBackground":`#${t.faint}99`,focusBorder:t.accent}})}var R={NETWORK:`Drift`,SHARED:`another query’s call`,L1:`memory`,REDIS:`Redis`,STALE:`stale cache`},z=e=>e.startMs+e.durationMs,B=({source:e,status:t})=>t===null?e===`NETWORK`:t>=300&&t!==404;function xe(e){let t=new Map,n=new Map;for(let r of e.toSorted((e,t)=>e.id-t.id)){let e=`${r.method} ${r.route} ${r.source}`,i=[...new Set(r.after.flatMap(e=>n.get(e)??[]))],a=i.length===1&&r.keys===0&&i[0].steps[0].keys===0&&i[0].key.startsWith(`${e} <`)?i[0].key:`${e} <${i.map(e=>e.steps[0].id).sort((e,t)=>e-t)}>`,o=t.get(a);o||t.set(a,o={key:a,steps:[],start:1/0,end:0,after:i}),o.steps.push(r),o.start=Math.min(o.start,r.startMs),o.end=Math.max(o.end,z(r)),n.set(r.id,o)}for(let e of t.values())e.steps.sort((e,t)=>e.startMs-t.startMs||e.id-t.id);return[...t.values()].sort((e,t)=>e.start-t.start||e.steps[0].id-t.steps[0].id)}function Se(e){let t=10**Math.floor(Math.log10(e/3));return[5,2,1].map(e=>e*t).find(t=>e/t>=3)}var V=new Intl.NumberFormat(`en`),H=(e,t,n=`${t}s`)=>`${V.format(e)} ${e===1?t:n}`;function U(e,t=e){let[n,r]=t>=1e3?[1e3,`s`]:[1,`ms`];if(t<.01)return`<0.01 ms`;let i=t/n>=10?0:t/n>=1?1:2,[a,o]=[e,t].map(e=>(e/n).toFixed(i));return`${a===o?o:`${a}–${o}`} ${r}`}function W(e){if(`predicted`in e){let{min:t,max:n}=e.predicted;return{figure:t===n?V.format(t):`${V.format(t)} to ${V.format(n)}`,of:n===1?`call`:`calls`,detail:`Predicted, with nothing cached. No call was made`}}let{calls:t,naiveCalls:n,cacheHits:r,staleHits:i,shared:a,retries:o}=e;if(t===0){let e=r+i>0,t=`Nothing was needed of Drift`;return e&&a>0?t=`All from cache and other queries’ calls`:e?t=`All from cache`:a>0&&(t=`All from other queries’ calls`),n>0&&(e||a>0)&&(t+=`, instead of ${H(n,`call`)}`),{figure:`0`,of:`calls`,detail:t}}let s=n-t;if(s>0)return{figure:V.format(s),of:s===1?`call saved`:`calls saved`,detail:`${V.format(t)} instead of ${V.format(n)}, at one call for each object`};let c=t===1?`call`:`calls`;if(s===0)return{figure:V.format(t),of:c,detail:`None saved: one call for each object takes as many`};let l=o>0?`, with ${H(o,`retry`,`retries`)}`:``;return{figure:V.format(t),of:c,detail:`None saved${l}: one call for each object would take ${V.format(n)}`}}var G={title:`REST plan`,icon:Ce,content:we};function Ce(){return(0,P.jsx)(`svg`,{viewBox:`0 0 20 20`,fill:`none`,stroke:`currentColor`,strokeWidth:`1.5`,strokeLinecap:`round`,"aria-hidden":`true`,children:(0,P.jsx)(`path`,{d:`M2 3v14M5 4.5h5M8 8.5h7M8 12.5h4M12 16.5h6`})})}function we(){let e=(0,b.useSyncExternalStore)(T.subscribe,T.latest),{tab:t,isFetching:n}=g(({tabs:e,activeTabIndex:t,isFetching:n})=>({tab:e[t]?.id,isFetching:n})),r=e?.rest&&!(`predicted`in e.rest)?e.rest:void 0;return(0,P.jsxs)(`section`,{className:`plan`,"aria-label":`REST plan`,"aria-busy":n,children:[(0,P.jsxs)(`header`,{children:[(0,P.jsx)(`h2`,{children:`REST plan`}),(0,P.jsx)(Oe,{answer:e},t)]}),(0,P.jsx)(`div`,{role:`status`,children:(0,P.jsx)(Te,{answer:e})}),r&&(0,P.jsx)(De,{spent:r}),r?.plan&&r.plan.length>0&&(0,P.jsx)(ke,{plan:r.plan},t),r&&!r.plan&&r.calls+r.cacheHits+r.staleHits+r.shared>0&&(0,P.jsxs)(`p`,{className:`note`,children:[`The header `,(0,P.jsx)(`code`,{children:`Driftgraph-Plan: summary`}),` asks for the counts alone. With `,(0,P.jsx)(`code`,{children:`full`}),`, or without the header, the steps are here too.`]})]})}function Te({answer:e}){if(!e)return(0,P.jsxs)(`div`,{className:`empty`,children:[(0,P.jsx)(Ee,{}),(0,P.jsx)(`p`,{children:`Run a query to see the calls to Drift that it takes, what each of them waits for, and how many are saved.`}),(0,P.jsx)(`p`,{children:`A dry run tells the number beforehand, and makes none.`})]});if(!e.rest)return(0,P.jsxs)(`div`,{className:`headline`,children:[(0,P.jsx)(`p`,{className:`figure`,children:`No plan`}),(0,P.jsx)(`p`,{children:e.refusal===void 0?`The answer came without one: the gateway gives it to callers with the permission plan_read.`:`The gateway did not run the query: ${e.refusal}`})]});let{figure:t,of:n,detail:r}=W(e.rest),i=`calls`in e.rest&&e.rest.naiveCalls>e.rest.calls?e.rest.calls/e.rest.naiveCalls:void 0;return(0,P.jsxs)(`div`,{className:`headline`,children:[(0,P.jsxs)(`p`,{className:`figure`,children:[(0,P.jsx)(`strong`,{children:t}),` `,n]}),i!==void 0&&(0,P.jsx)(`div`,{className:`share`,"aria-hidden":`true`,children:(0,P.jsx)(`div`,{style:{width:`${i*100}%`}})}),(0,P.jsx)(`p`,{children:r})]})}function Ee(){return(0,P.jsx)(`svg`,{viewBox:`0 0 200 64`,"aria-hidden":`true`,children:(0,P.jsx)(`path`,{d:`M2 6h40M2 20h64M70 34h84M70 48h58M132 62h60`})})}function De({spent:e}){let t=[[`Calls`,e.calls],[`From cache`,e.cacheHits],[`Stale`,e.staleHits],[`Shared`,e.shared],[`Retries`,e.retries],[`Time`,U(e.durationMs)]];return(0,P.jsx)(`dl`,{className:`counts`,children:t.map(([e,t])=>(0,P.jsxs)(`div`,{className:t===0?`none`:void 0,children:[(0,P.jsx)(`dt`,{children:e}),(0,P.jsx)(`dd`,{children:t})]},e))})}function Oe({answer:e}){let{queryEditor:t,variableEditor:n,headerEditor:r,operationName:i}=g(({queryEditor:e,variableEditor:t,headerEditor:n,operationName:r})=>({queryEditor:e,variableEditor:t,headerEditor:n,operationName:r})),[a,o]=(0,b.useState)(),s=(0,b.useRef)(0);(0,b.useEffect)(()=>{s.current++,o(void 0)},[e]);async function c(){let e=++s.current,a;try{let{predicted:e}=await he({query:t?.getValue()??``,variables:K(n?.getValue(),`Variables`),operationName:i},K(r?.getValue(),`Headers`)),{min:o,max:s}=e;a={text:`${i??`This query`} would take ${o===s?``:`${o} to `}${H(s,`call`)}, with nothing cached`}}catch(e){a={text:e instanceof Error?e.message:String(e),isError:!0}}e===s.current&&o(a)}return(0,P.jsxs)(P.Fragment,{children:[(0,P.jsx)(`button`,{className:`graphiql-un-styled dry-run`,title:`Asks what the query would cost, and makes no call`,onClick:c,children:`Dry run`}),(0,P.jsx)(`p`,{role:`status`,className:a?.isError?`prediction failed`:`prediction`,children:a?.text})]})}function K(e,t){try{return f(e)}catch(e){throw Error(`${t} ${e.message}`)}}var q=e=>`${e.id}`;function ke({plan:e}){let t=(0,b.useMemo)(()=>xe(e),[e]),n=(0,b.useMemo)(()=>Math.max(.001,...t.map(e=>e.end)),[t]),[r,i]=(0,b.useState)(new Set),[a,o]=(0,b.useState)(),[s,c]=(0,b.useState)(),l=(0,b.useRef)(null);(0,b.useEffect)(()=>o(void 0),[t]);let u=(e,t=!r.has(e))=>{let n=new Set(r);t?n.add(e):n.delete(e),i(n)},d=e=>e.target.closest(`[role=treeitem]`)?.dataset.key;function f(n){let r=d(n);if(r===void 0||r===a?.key)return;let i=t.find(e=>e.key===r)?.steps??e.filter(e=>q(e)===r),s=new Set(i.length>1?i.map(e=>e.id):[]);o({key:r,after:new Set(i.flatMap(e=>e.after).filter(e=>!s.has(e)))})}function p(e){let t=d(e);if(t===void 0)return;let n=[...l.current.querySelectorAll(`[role=treeitem]`)],r=n.findIndex(e=>e.dataset.key===t),i=n[r].ariaExpanded!==null,a=n[r].ariaExpanded===`true`,o;switch(e.key){case`ArrowDown`:o=n[r+1];break;case`ArrowUp`:o=n[r-1];break;case`Home`:o=n[0];break;case`End`:o=n.at(-1);break;case`ArrowRight`:i&&!a?u(t,!0):a&&(o=n[r+1]);break;case`ArrowLeft`:a?u(t,!1):n[r].ariaLevel===`2`&&(o=n.slice(0,r).findLast(e=>e.ariaLevel===`1`));break;case`Enter`:case` `:i&&u(t);break;default:return}e.preventDefault(),o?.focus()}let m=new Set(t.flatMap(e=>r.has(e.key)?[e.key,...e.steps.map(q)]:[e.key])),h=s!==void 0&&m.has(s)?s:t[0].key,g=(e,t)=>e===a?.key?`current`:a&&t.some(e=>a.after.has(e.id))?`cause`:void 0,_=Se(n),v=Array.from({length:Math.floor(n*.82/_)+1},(e,t)=>t*_);return(0,P.jsxs)(P.Fragment,{children:[(0,P.jsx)(Ae,{plan:e}),(0,P.jsxs)(`div`,{className:`waterfall`,style:{"--tick":`${_/n*100}%`},children:[(0,P.jsx)(`div`,{className:`axis`,"aria-hidden":`true`,children:v.map((e,t)=>(0,P.jsxs)(`span`,{style:{left:`${e/n*100}%`},children:[+e.toPrecision(3),t===v.length-1&&` ms`]},e))}),(0,P.jsx)(`div`,{ref:l,role:`tree`,"aria-label":`Steps, in the order in which they began`,className:a&&a.after.size>0?`has-causes`:void 0,onKeyDown:p,onMouseOver:f,onMouseLeave:()=>o(void 0),onFocus:e=>{c(d(e)),f(e)},onBlur:()=>o(void 0),onClick:e=>{let n=d(e);t.some(e=>e.key===n&&e.steps.length>1)&&u(n)},children:t.map((e,i)=>{let a=e.steps.length>1&&r.has(e.key);return[(0,P.jsx)(je,{id:e.key,row:e,length:n,mark:g(e.key,e.steps),isOpen:e.steps.length>1?a:void 0,isStop:h===e.key,position:i+1,of:t.length},e.key),a&&e.steps.map((t,r)=>(0,P.jsx)(Me,{step:t,parent:e,length:n,mark:g(q(t),[t]),isStop:h===q(t),position:r+1},t.id))]})})]})]})}function Ae({plan:e}){let t=Object.keys(R).filter(t=>e.some(e=>e.source===t));return(0,P.jsxs)(`ul`,{className:`legend`,"aria-label":`Sources`,children:[t.map(e=>(0,P.jsxs)(`li`,{children:[(0,P.jsx)(`svg`,{className:`bar ${e}`,viewBox:`0 0 18 8`,width:`18`,height:`8`,"aria-hidden":`true`,children:(0,P.jsx)(`path`,{d:`M0 4H18`,strokeWidth:`8`})}),R[e]]},e)),e.some(B)&&(0,P.jsxs)(`li`,{children:[(0,P.jsx)(`svg`,{className:`bar`,viewBox:`0 0 18 8`,width:`18`,height:`8`,"aria-hidden":`true`,children:(0,P.jsx)(`path`,{className:`failed`,d:`M0 4H18`,strokeWidth:`8`})}),`failed`]})]})}var je=(0,b.memo)(function({row:e,id:t,length:r,mark:i,isStop:a,position:o,of:s,isOpen:c}){let{steps:l}=e,[u]=l,d=l.length,f=l.map(e=>e.durationMs),p=Math.max(...l.map(e=>e.ageMs??0)),m=[Ne(l),U(Math.min(...f),Math.max(...f)),p>0&&`${d>1?`up to `:``}${U(p)} old`,e.after.length>0&&`after ${e.after.map(({steps:e})=>(e.length>1?`${e.length} × `:``)+e[0].route).join(` and `)}`].filter(e=>e!==!1);return(0,P.jsxs)(`div`,{role:`treeitem`,className:`line ${i??``}`,"data-key":t,tabIndex:a?0:-1,"aria-level":1,"aria-setsize":s,"aria-posinset":o,"aria-expanded":c,"aria-label":[`${d>1?`${d} ${u.source===`NETWORK`?`calls`:`batches`} `:``}${u.method} ${u.route}`,...m,`from ${U(e.start)} to ${U(e.end)}`,...X(l)].join(`, `),children:[(0,P.jsxs)(`div`,{className:`what`,children:[(0,P.jsxs)(`p`,{className:`route`,children:[c!==void 0&&(0,P.jsx)(n,{"aria-hidden":`true`,className:c?`open`:void 0}),d>1&&(0,P.jsxs)(`b`,{children:[d,` × `]}),(0,P.jsx)(`span`,{className:`method`,children:u.method}),` `,(0,P.jsx)(`span`,{title:u.route,children:u.route}),(0,P.jsx)(J,{steps:l})]}),(0,P.jsx)(`p`,{className:`meta`,title:m.at(-1),children:m.join(` · `)})]}),(0,P.jsx)(Q,{steps:l,length:r})]})}),Me=(0,b.memo)(function({step:e,parent:t,length:n,mark:r,isStop:i,position:a}){let o=[U(e.durationMs),`from ${U(e.startMs)}`];return(0,P.jsxs)(`div`,{role:`treeitem`,className:`line child ${r??``}`,"data-key":q(e),tabIndex:i?0:-1,"aria-level":2,"aria-setsize":t.steps.length,"aria-posinset":a,"aria-label":[`Step ${e.id}`,...o,...X([e])].join(`, `),children:[(0,P.jsx)(`div`,{className:`what`,children:(0,P.jsxs)(`p`,{className:`meta`,children:[`#`,e.id,` · `,o[0],(0,P.jsx)(J,{steps:[e]})]})}),(0,P.jsx)(Q,{steps:[e],length:n})]})});function Ne(e){let[{source:t,keys:n}]=e;if(t!==`NETWORK`)return`${H(e.reduce((e,t)=>e+t.keys,0),`record`)} from ${R[t]}`;let r=Math.max(...e.map(e=>e.keys));return r>1?e.length>1?`up to ${r} records each`:`${r} records`:n===0&&e.length>1?`pages of a list`:n===0?`a list`:e.length>1?`a record each`:`a record`}function J({steps:e}){return Y(e).map(({text:e,isFailure:t})=>(0,P.jsx)(`span`,{className:t?`fault failed`:`fault`,children:e},e))}function Y(e){return[...Map.groupBy(e.filter(e=>B(e)||e.status===404),e=>e.status)].map(([e,{length:t}])=>({text:`${t>1?`${t} × `:``}${e??`no answer`}`,isFailure:e!==404}))}var X=e=>Y(e).map(({text:e,isFailure:t})=>`${t?`failed`:`not found`}: ${e}`),Z=1e3;function Q({steps:e,length:t}){let n=e.length===1?8:Math.min(48,Math.max(18,e.length)),r=n/e.length,i=e=>e/t*Z,a=t=>e.map((e,n)=>{if(B(e)!==t)return``;let a=Math.min(i(e.startMs),996);return`M${a.toFixed(1)} ${((n+.5)*r).toFixed(2)}H${Math.max(i(z(e)),a+4).toFixed(1)}`}).join(``),o=i(e[0].startMs),s=e.length===1?r:Math.max(.75,r*.7);return(0,P.jsxs)(`svg`,{className:`track bar ${e[0].source}`,viewBox:`0 0 ${Z} ${n}`,height:n,preserveAspectRatio:`none`,strokeWidth:s,"aria-hidden":`true`,children:[e.length>1&&(0,P.jsx)(`rect`,{x:o,width:Math.max(...e.map(e=>i(z(e))))-o,height:n}),(0,P.jsx)(`path`,{d:a(!1)}),(0,P.jsx)(`path`,{className:`failed`,d:a(!0)})]})}var Pe=[G,s],Fe=new Intl.NumberFormat(`en`,{style:`unit`,unit:`kilobyte`,maximumFractionDigits:1}),Ie=new Intl.NumberFormat(`en`,{style:`unit`,unit:`millisecond`,maximumFractionDigits:0}),Le=o(l.runQuery.key).replace(`-`,` + `);function $(){let e=(0,b.useSyncExternalStore)(T.subscribe,T.latest),{tabs:t,activeTabIndex:n,isFetching:r}=g(({tabs:e,activeTabIndex:t,isFetching:n})=>({tabs:e,activeTabIndex:t,isFetching:n})),i=t[n],a=t.map(({id:e})=>e).join(` `);(0,b.useEffect)(()=>T.open(i?.id,a.split(` `)),[i?.id,a]);let o=!r&&!e&&!i?.response;return(0,P.jsxs)(P.Fragment,{children:[(0,P.jsxs)(`p`,{className:`status`,children:[r&&(0,P.jsx)(`span`,{children:`Running…`}),e&&!r&&(0,P.jsxs)(P.Fragment,{children:[(0,P.jsx)(`span`,{className:e.status<400?`ok`:`failed`,children:e.status}),(0,P.jsx)(`span`,{children:Ie.format(e.duration)}),(0,P.jsx)(`span`,{children:Fe.format(e.size/1e3)}),e.rest&&(0,P.jsx)(Re,{rest:e.rest})]})]}),o&&(0,P.jsxs)(`p`,{className:`invitation`,children:[`Press `,(0,P.jsx)(c,{"aria-label":`the run button`}),` or `,(0,P.jsx)(`kbd`,{children:Le}),` to run `,i?.operationName??`the query`]})]})}function Re({rest:e}){let t=g(e=>e.visiblePlugin===G),{setVisiblePlugin:n}=r(),{figure:i,of:a}=W(e);return(0,P.jsxs)(`button`,{className:`graphiql-un-styled cost`,"aria-pressed":t,title:`The REST plan`,onClick:()=>n(t?null:G),children:[i,` `,a]})}d.shouldRender=()=>!1;function ze(){return(0,P.jsxs)(p,{fetcher:me,defaultTabs:x.length?x.map(({query:e,variables:t})=>({query:e,variables:t})):void 0,defaultQuery:``,plugins:Pe,storage:_,editorTheme:L,children:[(0,P.jsx)(p.Logo,{children:(0,P.jsx)(F,{})}),(0,P.jsx)(p.Footer,{children:(0,P.jsx)($,{})}),(0,P.jsx)(Be,{})]})}function Be(){let e=g(e=>[e.queryEditor,e.variableEditor,e.headerEditor,e.responseEditor]);return(0,b.useEffect)(()=>{e.some(e=>!e)||(e.forEach(e=>e.updateOptions(be)),requestAnimationFrame(()=>document.getElementById(`skeleton`)?.remove()))},e),null}async function Ve(e){de(),await _e(),(0,te.createRoot)(e).render((0,P.jsx)(ze,{}))}export{Ve as mount};

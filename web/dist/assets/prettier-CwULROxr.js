@@ -1,0 +1,1 @@
+import{_ as e,v as t}from"./graphiql-I_AlA17Y.js";import{t as n}from"./prettier-Cz71MPXj.js";async function r(r,i){return i.parser===`jsonc`?e(r,t(r,void 0,{insertSpaces:!0,tabSize:2})):n(r,i)}var i={},a={};export{r as format,a as parsers,i as printers};
