@@ -81,6 +81,7 @@ type Cache struct {
 // A forgetter is a Kind, of whatever types.
 type forgetter interface {
 	forget(full []fullKey)
+	forgetGroups(groups []fullKey)
 	forgetAll()
 }
 
@@ -120,6 +121,7 @@ func (c *Cache) Close() {
 		c.ears.close()
 		c.remote.leases.close()
 		c.remote.owed.close()
+		c.remote.owes.close()
 	}
 	c.memory.stop()
 }
@@ -190,7 +192,7 @@ type Stats struct {
 	Refreshes     uint64 // refreshed in the background, of which
 	RefreshErrors uint64 // failed
 	LeaseWaits    uint64 // waited for because another process was loading them
-	DropsSent     uint64 // dropped by this process
+	DropsSent     uint64 // dropped by this process, keys and groups
 	DropsHeard    uint64 // dropped by another that told this one
 	L1Clears      uint64 // how often the in-process tier was emptied, because drops may have been missed
 

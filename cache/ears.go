@@ -10,8 +10,13 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// dropChannel is where drops are told: the name of the Cache, then the keys, each in a line.
-const dropChannel = "dg:" + keyVersion + ":drops"
+// dropChannel is where drops are told: the name of the Cache, then the keys, each
+// in a line. A group stands there as groupMark and what would be the key of a
+// record with its name.
+const (
+	dropChannel = "dg:" + keyVersion + ":drops"
+	groupMark   = "group "
+)
 
 // A process that cannot hear of drops still uses its own tier a little. While
 // nothing has been heard from Redis for deafWindow, it answers only what it got
@@ -162,19 +167,39 @@ func (c *Cache) hear(message string) {
 	if sender == c.remote.name {
 		return
 	}
-	byKind := make(map[string][]fullKey)
-	for key := range strings.SplitSeq(rest, "\n") {
-		if full, ok := parseKey(key); ok {
-			byKind[full.kind] = append(byKind[full.kind], full)
+	byKind := make(map[string]*heard)
+	for line := range strings.SplitSeq(rest, "\n") {
+		key, isGroup := strings.CutPrefix(line, groupMark)
+		full, ok := parseKey(key)
+		if !ok {
+			continue
+		}
+		h := byKind[full.kind]
+		if h == nil {
+			h = new(heard)
+			byKind[full.kind] = h
+		}
+		if isGroup {
+			h.groups = append(h.groups, full)
+		} else {
+			h.full = append(h.full, full)
 		}
 	}
-	for name, full := range byKind {
-		c.mu.Lock()
-		k := c.kinds[name]
-		c.mu.Unlock()
-		if k != nil {
-			k.forget(full)
-			c.dropsHeard.Add(uint64(len(full)))
+	for name, h := range byKind {
+		if k := c.kind(name); k != nil {
+			k.forget(h.full)
+			k.forgetGroups(h.groups)
+			c.dropsHeard.Add(uint64(len(h.full) + len(h.groups)))
 		}
 	}
+}
+
+// heard is what a message tells of one kind.
+type heard struct{ full, groups []fullKey }
+
+// kind returns the kind of a name, nil if there is none.
+func (c *Cache) kind(name string) forgetter {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.kinds[name]
 }

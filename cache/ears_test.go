@@ -103,7 +103,7 @@ func TestRefreshOfDropped(t *testing.T) {
 func TestTooLateToWrite(t *testing.T) {
 	k := newUsers(t, time.Hour, 0, 0)
 	for age, written := range map[time.Duration]bool{0: true, writableFor: false} {
-		w := k.write(k.full("t", 1), k.record(&user{}, moment{}), "token", moment{})
+		w := k.write(k.full("t", 1), k.record(&user{}, moment{}), "token", nil, moment{})
 		w.began = time.Now().Add(-age)
 		var r run
 		(&remote{ms: k.cache.ms}).add(&r, w)

@@ -14,6 +14,19 @@ func (c *Cache) EndPauses() {
 	}
 }
 
+// AllowMembers sets how many members a group may have.
+func (c *Cache) AllowMembers(n int) { c.remote.members = n }
+
+// Entered counts the records that are known to be of groups.
+func (k *Kind[K, V]) Entered() (entered int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, records := range k.groups.of {
+		entered += len(records)
+	}
+	return entered
+}
+
 // BePatient keeps a slow machine from failing a test of a Redis that works.
 func (c *Cache) BePatient() { c.remote.timeout.Store(int64(time.Minute)) }
 

@@ -40,6 +40,9 @@ type fullKey struct {
 	id     string
 }
 
+// in returns the name of a group of k's tenant and kind.
+func (k fullKey) in(group string) fullKey { return fullKey{k.tenant, k.kind, group} }
+
 // keyVersion is part of each key in Redis. Raise it when the same key would
 // come to mean another record.
 const keyVersion = "1"

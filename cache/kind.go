@@ -26,6 +26,7 @@ type Kind[K comparable, V any] struct {
 	revalidate time.Duration
 	keep       time.Duration
 	id         func(K) string
+	group      func(K) string // nil for none
 	size       func(V) int
 	encode     func(any) ([]byte, error) // of a V
 	decode     func([]byte) (V, error)
@@ -34,6 +35,7 @@ type Kind[K comparable, V any] struct {
 	mu      sync.Mutex
 	flights map[fullKey]*flight[K, V] // the records being loaded
 	drops   [1024]uint64              // when records were last dropped, as moment.seq, by the hash of their keys
+	groups  *groups                   // nil if group is
 }
 
 // KindOptions describe a Kind. Name, TTL and Size must be given.
@@ -65,6 +67,10 @@ type KindOptions[K comparable, V any] struct {
 	// It may be nil if K is of strings or integers, whose text is then the id.
 	ID func(K) string
 
+	// Group returns the group of a key, for DropGroup; "" if it is in none. nil if
+	// the kind has no groups. Like an ID, a group stands in Redis in clear.
+	Group func(K) string
+
 	// Size returns about how many bytes a record takes in memory, with all that
 	// it alone refers to. It is never called with nil.
 	Size func(V) int
@@ -86,6 +92,7 @@ func NewKind[K comparable, V any](c *Cache, o KindOptions[K, V]) (*Kind[K, V], e
 		revalidate: o.Revalidate,
 		keep:       cmp.Or(o.Keep, o.Revalidate),
 		id:         o.ID,
+		group:      o.Group,
 		size:       o.Size,
 		encode:     func(v any) ([]byte, error) { return json.Marshal(v) },
 		decode:     o.Decode,
@@ -102,6 +109,9 @@ func NewKind[K comparable, V any](c *Cache, o KindOptions[K, V]) (*Kind[K, V], e
 	}
 	if k.id == nil {
 		k.id = textOf[K]()
+	}
+	if k.group != nil {
+		k.groups = newGroups()
 	}
 	switch {
 	case k.name == "":
@@ -179,20 +189,21 @@ func (k *Kind[K, V]) Put(ctx context.Context, t Tenant, records map[K]V) {
 	}
 	writes := make([]write, 0, len(records))
 	for key, v := range records {
-		full, r := k.full(t, key), k.record(v, began)
-		if k.keepUnlessDropped(full, r) {
-			writes = append(writes, k.write(full, r, "", began))
+		full, group, r := k.full(t, key), k.groupOf(key), k.record(v, began)
+		if k.keepUnlessDropped(full, group, r) {
+			writes = append(writes, k.write(full, r, "", k.member(t, group), began))
 		}
 	}
 	k.cache.remote.put(writes...)
 }
 
-func (k *Kind[K, V]) keepUnlessDropped(full fullKey, r *record) bool {
+func (k *Kind[K, V]) keepUnlessDropped(full fullKey, group string, r *record) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.droppedSince(full, r.began) {
+	if k.droppedSince(full, group, r.began) {
 		return false
 	}
+	k.enter(full, group)
 	k.cache.memory.set(full, r)
 	return true
 }
@@ -228,9 +239,14 @@ func (k *Kind[K, V]) forget(full []fullKey) {
 	seq := k.cache.seq.Add(1)
 	for _, key := range full {
 		k.drops[slot(key)] = seq
-		k.doom(k.flights[key])
-		k.cache.memory.drop(key)
+		k.letGo(key)
 	}
+}
+
+// letGo drops a record, and the flight that may bring it.
+func (k *Kind[K, V]) letGo(full fullKey) {
+	k.doom(k.flights[full])
+	k.cache.memory.drop(full)
 }
 
 // forgetAll does the same for all records, but for those in the in-process
@@ -257,8 +273,8 @@ func (k *Kind[K, V]) doom(f *flight[K, V]) {
 
 // droppedSince reports whether a record may have been dropped since a moment.
 // The caller holds mu.
-func (k *Kind[K, V]) droppedSince(full fullKey, began moment) bool {
-	return k.drops[slot(full)] > began.seq
+func (k *Kind[K, V]) droppedSince(full fullKey, group string, began moment) bool {
+	return k.drops[slot(full)] > began.seq || group != "" && k.groups.drops[slot(full.in(group))] > began.seq
 }
 
 // seed is of the hash of keys within this process.
@@ -311,8 +327,8 @@ func (k *Kind[K, V]) setEarly(r *record) {
 }
 
 // write returns what writes a record to Redis.
-func (k *Kind[K, V]) write(full fullKey, r *record, token string, began moment) write {
-	return write{full, token, r, k.cache.epoch.Add(began.at), k}
+func (k *Kind[K, V]) write(full fullKey, r *record, token string, m *member, began moment) write {
+	return write{full, token, m, r, k.cache.epoch.Add(began.at), k}
 }
 
 func (k *Kind[K, V]) wire(r *record) ([]byte, error) { return toWire(r, k.encode) }

@@ -131,6 +131,8 @@ type flight[K comparable, V any] struct {
 	full    fullKey
 	batch   *batch[K, V]
 	kept    *record     // what may stand in, and what a refresh is to replace; may be nil
+	group   string      // "" for none
+	member  *member     // of that group, in Redis; nil for none
 	token   string      // of its lease, if it has one
 	waiting bool        // for another process
 	claimed atomic.Bool // by the one answer that counts
@@ -195,7 +197,7 @@ func (k *Kind[K, V]) refresh(old []miss[K, V], fetch Fetch[K, V]) {
 	b.began = k.cache.moment()
 	for i, m := range old {
 		r := k.cache.memory.get(m.full)
-		if k.flights[m.full] == nil && (r == nil || r == m.kept) && !k.droppedSince(m.full, m.kept.began) {
+		if k.flights[m.full] == nil && (r == nil || r == m.kept) && !k.droppedSince(m.full, k.groupOf(m.key), m.kept.began) {
 			b.add(m, len(old)-i)
 		}
 	}
@@ -214,12 +216,17 @@ func (b *batch[K, V]) add(m miss[K, V], more int) *flight[K, V] {
 	if b.flights == nil {
 		b.flights = make([]flight[K, V], 0, more) // never grows: others point into it
 	}
-	if m.kept != nil && b.kind.droppedSince(m.full, m.kept.began) {
+	k := b.kind
+	group := k.groupOf(m.key)
+	if m.kept != nil && k.droppedSince(m.full, group, m.kept.began) {
 		m.kept = nil
 	}
-	b.flights = append(b.flights, flight[K, V]{batch: b, key: m.key, full: m.full, kept: m.kept})
+	b.flights = append(b.flights, flight[K, V]{
+		batch: b, key: m.key, full: m.full, kept: m.kept, group: group, member: k.member(m.full.tenant, group),
+	})
 	f := &b.flights[len(b.flights)-1]
-	b.kind.flights[m.full] = f
+	k.flights[m.full] = f
+	k.enter(m.full, group)
 	return f
 }
 
@@ -284,9 +291,9 @@ func (b *batch[K, V]) ask(flights []*flight[K, V]) *ask {
 	now := c.ms()
 	a := &ask{questions: make([]question, len(flights)), token: c.remote.token(), reply: make(chan []finding, 1)}
 	for i, f := range flights {
-		a.questions[i] = question{f.full, staleAt, now}
+		a.questions[i] = question{f.full, f.member, staleAt, now}
 		if b.refresh {
-			a.questions[i] = question{f.full, freshAt, max(now, f.kept.fresh)}
+			a.questions[i] = question{f.full, f.member, freshAt, max(now, f.kept.fresh)}
 		}
 	}
 	return a
@@ -306,6 +313,9 @@ func (b *batch[K, V]) hear(ctx context.Context, a *ask, flights []*flight[K, V],
 	b.takeOver(a, flights, found)
 	var old []miss[K, V]
 	for i, f := range flights {
+		if f.member != nil {
+			f.member.generation = found[i].generation
+		}
 		r := k.revive(found[i].wire, b.began)
 		switch {
 		case r != nil && !b.refresh && now.ms < r.stale, r != nil && b.refresh && r.fresh > max(now.ms, f.kept.fresh):
@@ -426,7 +436,7 @@ func (b *batch[K, V]) answer(f *flight[K, V], v V, err error) {
 	r := k.record(v, b.began) // may panic, as Size does: so before the claim
 	if f.claimed.CompareAndSwap(false, true) {
 		k.finish(f, r, nil, Network)
-		k.cache.remote.put(k.write(f.full, r, f.token, b.began))
+		k.cache.remote.put(k.write(f.full, r, f.token, f.member, b.began))
 	}
 }
 

@@ -92,6 +92,15 @@ func (m *memory) get(k fullKey) *record {
 	return r
 }
 
+// holds reports whether there is a record under k, which counts as no read.
+func (m *memory) holds(k fullKey) bool {
+	if m == nil {
+		return false
+	}
+	_, held := m.records.GetEntryQuietly(k)
+	return held
+}
+
 // set keeps a record in place of what was there. A record so large that it
 // would push out an eighth of the tier is not kept.
 func (m *memory) set(k fullKey, r *record) {

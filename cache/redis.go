@@ -57,9 +57,11 @@ type remote struct {
 	work    *work
 	timeout atomic.Int64 // of a trip, as a time.Duration
 	ms      func() int64 // the time in milliseconds since 1970
+	members int          // that a group may have
 	name    string       // of this Cache, among those that share the Redis
 	leases  leases
-	owed    owed
+	owed    owed // keys
+	owes    owed // groups
 
 	reads, writes          gate
 	trips, faults, recalls atomic.Uint64
@@ -82,6 +84,7 @@ func newRemote(client redis.UniversalClient, log *slog.Logger, work *work, ms fu
 		log:     log,
 		work:    work,
 		ms:      ms,
+		members: maxMembers,
 		name:    hex.EncodeToString(name[:]),
 		reads:   gate{what: "read", log: log},
 		writes:  gate{what: "write", log: log},
@@ -89,6 +92,7 @@ func newRemote(client redis.UniversalClient, log *slog.Logger, work *work, ms fu
 	r.timeout.Store(int64(tripTimeout))
 	r.leases.renew = r.renew
 	r.owed.pay = r.tell
+	r.owes.pay = r.disband
 	return r
 }
 
@@ -130,15 +134,18 @@ func (r *remote) perRun() int {
 // A question asks for a record, and for a lease if Redis has none of which the
 // time at a place in the header exceeds a bound.
 type question struct {
-	full  fullKey
-	at    int   // the place, counted from 0
-	above int64 // the bound, in milliseconds since 1970
+	full   fullKey
+	member *member // of its group; nil for none
+	at     int     // the place, counted from 0
+	above  int64   // the bound, in milliseconds since 1970
 }
 
 // A finding is what came of a question.
 type finding struct {
 	wire  string // "" if Redis does not hold the record, or does not tell
 	lease int64  // unasked, granted, taken or denied
+
+	generation string // of its group; "" if it has none, or cannot be written
 }
 
 // An ask is the questions of one batch, and the token of the leases it is granted.
@@ -168,7 +175,8 @@ func (r *remote) ask(ctx context.Context, asks []*ask) {
 	}()
 	r.trip(ctx, &r.reads, func(ctx context.Context) error {
 		r.recalls.Add(1)
-		results, err := r.run(ctx, recallScript, recallRuns(asks, total, r.perRun()))
+		recalls := recallRuns(asks, total, r.perRun())
+		results, enrolled, members, err := r.recall(ctx, recalls, asks)
 		i := 0
 		for _, result := range results {
 			values, _ := result.Slice()
@@ -180,6 +188,7 @@ func (r *remote) ask(ctx context.Context, asks []*ask) {
 			}
 			i += n
 		}
+		members.judge(enrolled, found)
 		return err
 	})
 }
@@ -187,11 +196,11 @@ func (r *remote) ask(ctx context.Context, asks []*ask) {
 // ignoreOwed takes from what was found for an ask the records that were dropped
 // without the knowledge of Redis.
 func (r *remote) ignoreOwed(a *ask, found []finding) {
-	if !r.owed.any.Load() {
+	if !r.owed.any.Load() && !r.owes.any.Load() {
 		return
 	}
 	for i, q := range a.questions {
-		if f := &found[i]; f.lease != granted && r.owed.has(q.full) {
+		if f := &found[i]; f.lease != granted && (r.owed.has(q.full) || q.member != nil && r.owes.has(q.member.group)) {
 			*f = finding{lease: denied}
 		}
 	}
@@ -205,7 +214,7 @@ func recallRuns(asks []*ask, total, perRun int) []run {
 		alike := 0 // questions before this one, in the same run, that only differ in their records
 		for i, q := range a.questions {
 			if len(runs) == 0 || len(runs[len(runs)-1].keys) == perRun {
-				runs = append(runs, run{make([]string, 0, min(total, perRun)), []any{life}})
+				runs = append(runs, run{recallScript, make([]string, 0, min(total, perRun)), []any{life}})
 				total -= perRun
 				alike = 0
 			}
@@ -254,6 +263,7 @@ func (r *remote) read() {
 type write struct {
 	full   fullKey
 	token  string    // of its lease, if it has one
+	member *member   // of its group; nil for none
 	record *record   // nil to give back the lease only
 	began  time.Time // when what brought the record began
 	kind   keeper    // nil if record is
@@ -312,17 +322,20 @@ func (r *remote) write() {
 // the others: none when Redis fails, since they would only fail too.
 func (r *remote) writeSome(records []write) (others []write) {
 	r.trip(context.Background(), &r.writes, func(ctx context.Context) error {
+		if err := r.enrollLate(ctx, records[:min(len(records), tripRecords)]); err != nil {
+			return err
+		}
 		var runs []run
 		n, size := 0, 0
 		for n < min(len(records), tripRecords) && size < tripBytes {
 			if n%r.perRun() == 0 {
-				runs = append(runs, run{})
+				runs = append(runs, run{script: fillScript})
 			}
 			size += r.add(&runs[len(runs)-1], records[n])
 			n++
 		}
 		others = records[n:]
-		results, err := r.run(ctx, fillScript, runs)
+		results, err := r.run(ctx, runs)
 		i := 0
 		for _, result := range results {
 			allowed, _ := result.Slice()
@@ -351,7 +364,7 @@ func (r *remote) add(run *run, w write) int {
 		if value, err = w.kind.wire(w.record); err != nil {
 			w.kind.cannotWrite(err)
 			value = nil
-		} else {
+		} else if value = w.member.sign(value); value != nil {
 			life = max(w.record.expires-r.ms(), 0)
 		}
 	}
@@ -376,7 +389,7 @@ func (r *remote) tell(full []fullKey) error {
 	var runs []run
 	for some := range slices.Chunk(full, r.perRun()) {
 		message := []string{r.name}
-		run := run{args: []any{dropLife.Milliseconds(), dropChannel, ""}}
+		run := run{script: dropScript, args: []any{dropLife.Milliseconds(), dropChannel, ""}}
 		for _, key := range some {
 			key := key.String()
 			run.keys = append(run.keys, key)
@@ -385,12 +398,18 @@ func (r *remote) tell(full []fullKey) error {
 		run.args[2] = strings.Join(message, "\n")
 		runs = append(runs, run)
 	}
-	err := r.bounded(context.Background(), func(ctx context.Context) error {
-		_, err := r.run(ctx, dropScript, runs)
+	_, err := r.insist(runs)
+	return err
+}
+
+// insist makes runs in one round trip, even if Redis has failed lately.
+func (r *remote) insist(runs []run) (results []*redis.Cmd, err error) {
+	err = r.bounded(context.Background(), func(ctx context.Context) error {
+		results, err = r.run(ctx, runs)
 		return err
 	})
 	r.count(true, err)
-	return err
+	return results, err
 }
 
 // renew lets the leases of this process live on, in one round trip.
@@ -398,14 +417,14 @@ func (r *remote) renew(held map[fullKey]string) {
 	var runs []run
 	for full, token := range held {
 		if len(runs) == 0 || len(runs[len(runs)-1].keys) == r.perRun() {
-			runs = append(runs, run{args: []any{leaseLife.Milliseconds()}})
+			runs = append(runs, run{script: renewScript, args: []any{leaseLife.Milliseconds()}})
 		}
 		last := &runs[len(runs)-1]
 		last.keys = append(last.keys, full.String())
 		last.args = append(last.args, token)
 	}
 	r.trip(context.Background(), &r.reads, func(ctx context.Context) error {
-		_, err := r.run(ctx, renewScript, runs)
+		_, err := r.run(ctx, runs)
 		return err
 	})
 }

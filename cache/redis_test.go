@@ -626,19 +626,23 @@ func (n *trips) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proces
 
 // add counts a round trip of scripts, and returns it; "" if it is none.
 func (n *trips) add(cmds []redis.Cmder) string {
-	var script string
+	var trip, script string
 	records := 0
 	for _, cmd := range cmds {
 		args := cmd.Args()
 		if cmd.Name() != "evalsha" { // the greeting of a connection
 			return ""
 		}
-		script = cache.ScriptOf(args[1].(string))
+		if name := cache.ScriptOf(args[1].(string)); name != script && script != "" {
+			trip, script, records = fmt.Sprint(trip, script, " ", records, ", "), name, 0
+		} else {
+			script = name
+		}
 		records += args[2].(int)
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	trip := fmt.Sprint(script, " ", records)
+	trip = fmt.Sprint(trip, script, " ", records)
 	n.seen = append(n.seen, trip)
 	return trip
 }

@@ -15,6 +15,20 @@ import (
 //	{dg:1:<tenant>:<kind>:<id>}:lease   who loads it: a token, for leaseLife
 //	{dg:1:<tenant>:<kind>:<id>}:drop    that it was dropped, for dropLife
 //
+// A group has two more sorted sets, of the keys of records, and one key. They are
+// in the slot of what would be a record with the name of the group; the records
+// themselves may be in others:
+//
+//	{dg:1:<tenant>:<kind>:<group>}:members  what may be written, by when it ends by itself; and the generation, without end
+//	{dg:1:<tenant>:<kind>:<group>}:dying    what was dropped with the group and may still have to be removed
+//	{dg:1:<tenant>:<kind>:<group>}:gone     that the group was dropped, for dropLife
+//
+// A record of a group is written with the generation that was that of its group
+// when the record's key became a member, before it was fetched. It is only read
+// while the group still has that generation. So a drop of the group, which ends
+// the generation, needs no more than one step to be true for all readers, and so
+// does the loss of the set. The values are removed after that, one by one.
+//
 // A record that is loaded under a lease is written while the lease is its own.
 // Any other is written unless the record was dropped lately. A drop takes the
 // lease away, so nothing that began before it is ever written after it.
@@ -70,7 +84,7 @@ end
 return out`)
 
 	// drop removes records and takes away their leases, then tells. KEYS are the
-	// records. ARGV is dropLife in milliseconds, the channel and the message.
+	// records. ARGV is dropLife in milliseconds, the channel and the message, "" for none.
 	dropScript = newScript("drop", `
 local failure
 for i = 1, #KEYS do
@@ -78,7 +92,9 @@ for i = 1, #KEYS do
   local set = redis.pcall('SET', '{' .. KEYS[i] .. '}:drop', '', 'PX', ARGV[1])
   failure = failure or set.err and set
 end
-redis.call('PUBLISH', ARGV[2], ARGV[3])
+if ARGV[3] ~= '' then
+  redis.call('PUBLISH', ARGV[2], ARGV[3])
+end
 return failure or 1`)
 
 	// renew lets leases live on. KEYS are the records, ARGV the life of a lease
@@ -92,7 +108,90 @@ for i = 1, #KEYS do
 end
 return 1`)
 
-	scripts = []script{recallScript, fillScript, dropScript, renewScript}
+	// enroll makes records members of a group, and tells its generation. KEYS is
+	// the group. ARGV is for how long members may live in milliseconds, the name of
+	// a generation if the group has none, how many members it may have, 1 if the
+	// records may have been fetched before, then the keys of the records. It returns
+	// the generation, "" if there is none, then for each what became of it.
+	enrollScript = newScript("enroll", `
+local members, out = '{' .. KEYS[1] .. '}:members', {}
+local life, generation = tonumber(ARGV[1]), redis.call('ZRANGEBYSCORE', members, '+inf', '+inf')[1]
+out[1] = generation or ''
+local outcome = 0
+if ARGV[4] == '1' and redis.call('EXISTS', '{' .. KEYS[1] .. '}:gone') == 1 then
+  outcome = 2
+end
+for i = 5, #ARGV do
+  out[i - 3] = outcome
+end
+if outcome == 2 then
+  return out
+end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local pruned = redis.pcall('ZREMRANGEBYSCORE', members, '-inf', now)
+if type(pruned) == 'table' then
+  return out
+end
+if not generation then
+  local added = redis.pcall('ZADD', members, '+inf', ARGV[2])
+  if type(added) == 'table' then
+    return out
+  end
+  out[1] = ARGV[2]
+end
+local room = tonumber(ARGV[3]) + 1 - redis.call('ZCARD', members)
+for i = 5, #ARGV do
+  local ends = redis.call('ZSCORE', members, ARGV[i])
+  if ends or room > 0 then
+    local added = 0
+    if not ends or tonumber(ends) < now + life then
+      added = redis.pcall('ZADD', members, now + life, ARGV[i])
+    end
+    if type(added) ~= 'table' then
+      out[i - 3] = 1
+      if not ends then
+        room = room - 1
+      end
+    end
+  end
+end
+if redis.call('PTTL', members) < life then
+  redis.call('PEXPIRE', members, life)
+end
+return out`)
+
+	// disband ends the generation of a group, and tells. KEYS is the group. ARGV is
+	// dropLife, the channel and the message. It returns "" or why others may not know of it, then the records that are to be
+	// removed; once they are, removed is told.
+	disbandScript = newScript("disband", `
+local group = '{' .. KEYS[1] .. '}'
+local members, dying = group .. ':members', group .. ':dying'
+redis.call('ZREMRANGEBYSCORE', members, '+inf', '+inf')
+local life = math.max(redis.call('PTTL', members), redis.call('PTTL', dying), tonumber(ARGV[1]))
+local failure, out = '', nil
+local union = redis.pcall('ZUNIONSTORE', dying, 2, dying, members, 'AGGREGATE', 'MAX')
+if type(union) == 'table' then
+  failure, out = union.err, redis.call('ZRANGE', members, 0, -1)
+else
+  redis.call('PEXPIRE', dying, life)
+  redis.call('DEL', members)
+  out = redis.call('ZRANGE', dying, 0, -1)
+end
+local set = redis.pcall('SET', group .. ':gone', '', 'PX', ARGV[1])
+if set.err then
+  failure = set.err
+end
+redis.call('PUBLISH', ARGV[2], ARGV[3])
+table.insert(out, 1, failure)
+return out`)
+
+	// removed notes that records that died with a group have been removed. KEYS is
+	// the group, ARGV the keys of the records.
+	removedScript = newScript("removed", `
+return redis.call('ZREM', '{' .. KEYS[1] .. '}:dying', unpack(ARGV))`)
+
+	scripts = []script{recallScript, fillScript, dropScript, renewScript, enrollScript, disbandScript, removedScript}
 )
 
 // What became of the lease of a record that was asked for.
@@ -110,24 +209,32 @@ type script struct {
 	hash   string // its name in Redis
 }
 
+// What became of a record that was to be a member of a group.
+const (
+	leftOut  = iota // there is no room
+	enlisted        // it is one
+	outlived        // the group was dropped, perhaps after the record was fetched
+)
+
 func newScript(name, source string) script {
 	return script{name, source, redis.NewScript(source).Hash()}
 }
 
 // A run is one call of a script.
 type run struct {
-	keys []string
-	args []any
+	script script
+	keys   []string
+	args   []any
 }
 
 // run makes the runs in one round trip, and returns their results in order.
 // A Redis that does not know the script yet costs two round trips more.
-func (r *remote) run(ctx context.Context, s script, runs []run) ([]*redis.Cmd, error) {
+func (r *remote) run(ctx context.Context, runs []run) ([]*redis.Cmd, error) {
 	for again := false; ; again = true {
 		pipe := r.client.Pipeline()
 		results := make([]*redis.Cmd, len(runs))
 		for i, run := range runs {
-			results[i] = pipe.EvalSha(ctx, s.hash, run.keys, run.args...)
+			results[i] = pipe.EvalSha(ctx, run.script.hash, run.keys, run.args...)
 		}
 		_, err := pipe.Exec(ctx)
 		if again || !unknownScript(results) {
