@@ -24,25 +24,6 @@ func (s *Source) Forget(email string) error {
 	return nil
 }
 
-// mostLaterPages bounds the pages of messages that are dropped with the first.
-const mostLaterPages = 100
-
-// messagePagesOf returns the first page of the messages of a conversation, and
-// those that this process has read after it: a new message stands on the last.
-func (s *Source) messagePagesOf(conversation drift.ID) []MessagePage {
-	page := MessagePage{Conversation: conversation}
-	pages := []MessagePage{page}
-	for len(pages) < mostLaterPages {
-		kept, _ := s.store.messagePages.Peek(s.tenant, page)
-		if kept == nil || kept.Next == "" || kept.Next == page.Marker {
-			break
-		}
-		page.Marker = kept.Next
-		pages = append(pages, page)
-	}
-	return pages
-}
-
 // changedConversation leads from an event to its conversation.
 var changedConversation = &link{needs: identity, follow: root(func(p *planner, f *field) {
 	id := events.From(p.ctx).Conversation

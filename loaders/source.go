@@ -77,29 +77,29 @@ func NewStore(c *cache.Cache, ttl TTL, stale time.Duration) (*Store, error) {
 	k := keeper{c, stale}
 	err := errors.Join(
 		add(&s.contacts, k, "contact", ttl.Contact, drift.ID.String, sizeOfContact),
-		add(&s.contactsByEmail, k, "contacts-by-email", ttl.Contact, keep, each1(sizeOfContact)),
-		add(&s.contactsByExtID, k, "contact-by-external-id", ttl.Contact, keep, sizeOfContact),
-		add(&s.contactThreads, k, "contact-conversations", ttl.ConversationList, drift.ID.String, each1(sizeOfConversation)),
+		add(&s.contactsByEmail, k, "contacts-by-email", ttl.Contact, keep, each1(sizeOfContact), inOne),
+		add(&s.contactsByExtID, k, "contact-by-external-id", ttl.Contact, keep, sizeOfContact, inOne),
+		add(&s.contactThreads, k, "contact-conversations", ttl.ConversationList, drift.ID.String, each1(sizeOfConversation), inOne),
 		add(&s.contactAttributes, k, "contact-attributes", ttl.ContactAttribute, single, each1(func(*drift.ContactAttribute) int { return 128 })),
 		add(&s.users, k, "user", ttl.User, drift.ID.String, sizeOfUser),
 		add(&s.userList, k, "users", ttl.User, single, func(d *UserDirectory) int { return each1(sizeOfUser)(d.All) + 64*len(d.All) }),
 		add(&s.conversations, k, "conversation", ttl.Conversation, drift.ID.String, sizeOfConversation),
 		add(&s.conversationPages, k, "conversations", ttl.ConversationList, ConversationPage.key, func(p *drift.ConversationPage) int {
 			return each1(sizeOfConversation)(p.Conversations) + len(p.Next)
-		}),
+		}, inOne),
 		add(&s.conversationStats, k, "conversation-stats", ttl.ConversationStats, single, func(*drift.ConversationStats) int { return 64 }),
 		add(&s.messagePages, k, "messages", ttl.Message, MessagePage.key, func(p *drift.MessagePage) int {
 			return each1(sizeOfMessage)(p.Messages) + len(p.Next)
-		}),
-		add(&s.transcripts, k, "transcript", ttl.Message, drift.ID.String, func(s *string) int { return len(*s) }),
-		add(&s.reports, k, "report", ttl.ConversationReport, Report.key, func(r *drift.Report) int { return 64 + 256*len(r.Rows) }),
+		}, MessagePage.group),
+		add(&s.transcripts, k, "transcript", ttl.Message, drift.ID.String, func(s *string) int { return len(*s) }, inOne),
+		add(&s.reports, k, "report", ttl.ConversationReport, Report.key, func(r *drift.Report) int { return 64 + 256*len(r.Rows) }, inOne),
 		add(&s.accounts, k, "account", ttl.Account, keep, sizeOfAccount),
-		add(&s.accountPages, k, "account-page", ttl.Account, AccountPage.key, func(p *drift.AccountPage) int { return each1(sizeOfAccount)(p.Accounts) }),
+		add(&s.accountPages, k, "account-page", ttl.Account, AccountPage.key, func(p *drift.AccountPage) int { return each1(sizeOfAccount)(p.Accounts) }, inOne),
 		add(&s.accountDirectory, k, "accounts", ttl.Account, single, func(d *AccountDirectory) int { return each1(sizeOfAccount)(d.All) + 64*len(d.All) }),
 		add(&s.teams, k, "teams", ttl.Team, single, each1(func(t *drift.Team) int { return 256 + 8*len(t.Members) })),
 		add(&s.playbooks, k, "playbooks", ttl.Playbook, single, each1(func(b *drift.Playbook) int { return 512 + len(b.Meta) })),
 		add(&s.landingPages, k, "landing-pages", ttl.Playbook, single, each1(func(*drift.LandingPage) int { return 256 })),
-		add(&s.meetings, k, "meetings", ttl.Meeting, MeetingWindow.key, each1(func(*drift.Meeting) int { return 768 })),
+		add(&s.meetings, k, "meetings", ttl.Meeting, MeetingWindow.key, each1(func(*drift.Meeting) int { return 768 }), inOne),
 		add(&s.tokenInfo, k, "token-info", ttl.Viewer, single, func(*drift.TokenInfo) int { return 512 }),
 		add(&s.sizes, k, "size", sizeTTL, keep, func(*int) int { return 8 }),
 	)
@@ -126,13 +126,24 @@ type keeper struct {
 	stale time.Duration
 }
 
-func add[K comparable, V any](kind **cache.Kind[K, V], k keeper, name string, ttl time.Duration, id func(K) string, size func(V) int) error {
+// add adds a kind of records, which are in no group unless one function tells
+// theirs.
+func add[K comparable, V any](kind **cache.Kind[K, V], k keeper, name string, ttl time.Duration, id func(K) string, size func(V) int, group ...func(K) string) error {
+	o := cache.KindOptions[K, V]{Name: name, TTL: ttl, Revalidate: min(ttl, k.stale), Keep: k.stale, ID: id, Size: size}
+	if len(group) > 0 {
+		o.Group = group[0]
+	}
 	var err error
-	*kind, err = cache.NewKind(k.cache, cache.KindOptions[K, V]{
-		Name: name, TTL: ttl, Revalidate: min(ttl, k.stale), Keep: k.stale, ID: id, Size: size,
-	})
+	*kind, err = cache.NewKind(k.cache, o)
 	return err
 }
+
+// everything is the group of all records of a kind.
+const everything = "all"
+
+// inOne puts all records of a kind into one group: a change does not tell which
+// of them it is of.
+func inOne[K any](K) string { return everything }
 
 func keep(id string) string { return id }
 
@@ -170,6 +181,7 @@ func (p ConversationPage) key() string {
 	return p.Statuses + "/" + strconv.Itoa(p.Limit) + "/" + digest(p.Token)
 }
 
+func (p MessagePage) group() string { return p.Conversation.String() }
 func (p MessagePage) key() string   { return p.Conversation.String() + "/" + p.Marker }
 func (p AccountPage) key() string   { return fmt.Sprintf("%d+%d", p.Index, p.Size) }
 func (w MeetingWindow) key() string { return fmt.Sprintf("%d-%d", w.From, w.To) }
