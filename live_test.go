@@ -34,10 +34,9 @@ func TestSubscriptions(t *testing.T) {
 	fields := []struct{ field, path, want string }{
 		{fmt.Sprintf("messageAdded(conversationId: %d) { body conversation { contact { id } } }", f.LongConversationID), "messageAdded.body", "hello from outside"},
 		{fmt.Sprintf(`conversationUpdated(conversationId: "Conversation:%d") { driftId messages(last: 1) { nodes { body } } }`, f.LongConversationID), "conversationUpdated.driftId", fmt.Sprint(f.LongConversationID)},
-		{"conversationStarted { contact { email } }", "conversationStarted.contact.email", "newcomer@example.com"},
 		{fmt.Sprintf("contactUpdated(contactId: %d) { phone account { name } }", f.EnrichedContactID), "contactUpdated.phone", "555-0101"},
 		{fmt.Sprintf("userAvailabilityChanged(userId: %d) { driftId availability teams { name } }", f.UserIDs[0]), "userAvailabilityChanged.driftId", fmt.Sprint(f.UserIDs[0])},
-		{"aliased: messageAdded { body }", "aliased.body", "hello from outside"},
+		{fmt.Sprintf(`messageAdded(conversationId: "%d") { body }`, f.LongConversationID), "messageAdded.body", "hello from outside"},
 	}
 	var listeners []listener
 	for _, tt := range fields {
@@ -45,6 +44,21 @@ func TestSubscriptions(t *testing.T) {
 		listeners = append(listeners, g.listenBySocket(t, query), g.listenByEvents(t, query))
 	}
 	g.subscribed(t, len(listeners))
+
+	// What happens to others first is told to those who listen to all.
+	all := []listener{
+		g.listenByEvents(t, "subscription { aliased: messageAdded { body } }"),
+		g.listenBySocket(t, "subscription { conversationStarted { contact { email } } }"),
+	}
+	g.subscribed(t, len(listeners)+len(all))
+	g.write(t, "POST", "/conversations/new", `{"email":"newcomer@example.com","message":{"body":"Hello"}}`)
+	if got := at(all[0].next(t).data(t), "aliased.body"); got != "Hello" {
+		t.Errorf("the first message of all is %v", got)
+	}
+	if got := at(all[1].next(t).data(t), "conversationStarted.contact.email"); got != "newcomer@example.com" {
+		t.Errorf("the first conversation is that of %v", got)
+	}
+
 	availability := "OFFLINE"
 	if at(g.get(t, fmt.Sprintf("{ user(id: %d) { availability } }", f.UserIDs[0])), "user.availability") == availability {
 		availability = "AVAILABLE"
@@ -52,7 +66,6 @@ func TestSubscriptions(t *testing.T) {
 	g.write(t, "POST", fmt.Sprintf("/conversations/%d/messages", f.LongConversationID), `{"type":"chat","body":"hello from outside"}`)
 	g.write(t, "PATCH", fmt.Sprintf("/contacts/%d", f.EnrichedContactID), `{"attributes":{"phone":"555-0101"}}`)
 	g.write(t, "PATCH", fmt.Sprintf("/users/update?userId=%d", f.UserIDs[0]), fmt.Sprintf(`{"availability":%q}`, availability))
-	g.write(t, "POST", "/conversations/new", `{"email":"newcomer@example.com","message":{"body":"Hello"}}`)
 	for i, l := range listeners {
 		tt := fields[i/2]
 		r := l.next(t)
@@ -114,6 +127,36 @@ func TestReplicas(t *testing.T) {
 		if got := at(r.data(t), "contactUpdated.phone"); got != phone {
 			t.Errorf("event %d tells of %v, want %s", i, got, phone)
 		}
+	}
+}
+
+// TestReplicasOnLaterPages has a replica keep all pages of a long conversation. A
+// new message comes to another replica, which knows of none of them.
+func TestReplicasOnLaterPages(t *testing.T) {
+	server := startRedis(t)
+	a := newLiveGateway(t, sandbox.Config{}, parts{redis: server.client(t)}, "--cache-ttl-message=1h")
+	b := assemble(t, parts{redis: server.client(t), drift: a.drift}, "--cache-ttl-message=1h")
+	id := a.drift.Fixtures().LongConversationID
+	listeners := []listener{}
+	for range 20 {
+		listeners = append(listeners, b.listenBySocket(t, fmt.Sprintf("subscription { messageAdded(conversationId: %d) { body author { __typename ... on User { name } } } }", id)))
+	}
+	b.subscribed(t, len(listeners))
+	awaitHearing(t, a, b)
+	b.get(t, fmt.Sprintf("{ conversation(id: %d) { messages(last: 1) { nodes { body } } } }", id))
+	b.calls()
+	a.write(t, "POST", fmt.Sprintf("/conversations/%d/messages", id), `{"type":"chat","body":"on a later page"}`)
+	for _, l := range listeners {
+		r := l.next(t)
+		for r.gap() != "" {
+			r = l.next(t)
+		}
+		if got := at(r.data(t), "messageAdded.body"); got != "on a later page" {
+			t.Fatalf("a subscriber is told %s", r.Text)
+		}
+	}
+	if n := b.routes()["/conversations/{id}/messages"]; n > 10 {
+		t.Errorf("%d calls for messages; %d subscribers should share them", n, len(listeners))
 	}
 }
 

@@ -1,8 +1,10 @@
 package graph
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -13,7 +15,6 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
-	"github.com/driftgraph/driftgraph/drift"
 	"github.com/driftgraph/driftgraph/events"
 	"github.com/driftgraph/driftgraph/relay"
 )
@@ -232,14 +233,27 @@ func subscribes(op *graphql.OperationContext) (field string, f events.Filter, er
 		default:
 			return field, f, relay.BadInput("a subscription takes a field of Subscription, not %s", root.Name)
 		}
-		if id, given := root.ArgumentMap(op.Variables)[argument].(string); given {
-			var of drift.ID
-			if of, err = relay.ParseID(typ, id); err != nil {
-				return field, f, relay.BadInput("%s: %s", argument, err)
-			}
-			f.Of = of
+		value := root.ArgumentMap(op.Variables)[argument]
+		if value == nil {
+			return field, f, nil
+		}
+		id, err := graphql.UnmarshalID(value) // a number, too
+		if err == nil {
+			f.Of, err = relay.ParseID(typ, id)
+		}
+		if err != nil {
+			return field, f, relay.BadInput("%s: %s", argument, err)
 		}
 		return field, f, nil
 	}
 	return "", f, relay.BadInput("the subscription selects nothing")
+}
+
+// encode writes JSON in one line, and leaves < and > as they are.
+func encode(value any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(value)
+	return bytes.TrimSuffix(b.Bytes(), []byte{'\n'}), err
 }

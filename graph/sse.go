@@ -3,7 +3,6 @@ package graph
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"mime"
 	"net/http"
 	"strings"
@@ -100,13 +99,13 @@ func (s *eventStream) refuse(answer *graphql.Response) error {
 }
 
 func (s *eventStream) result(value any) error {
-	text, err := json.Marshal(value)
+	text, err := encode(value)
 	if err != nil {
 		return err
 	}
 	var b bytes.Buffer
 	b.WriteString("event: next\ndata: ")
-	b.Write(text) // JSON as it is written has no line breaks
+	b.Write(text)
 	b.WriteString("\n\n")
 	return s.write(b.String())
 }

@@ -190,7 +190,7 @@ func (s *socket) subscribe(ctx context.Context, m message) (websocket.StatusCode
 	s.mu.Unlock()
 	o := &operation{
 		live: s.live, params: params,
-		send:   func(answer *graphql.Response) error { return s.tell(ctx, "next", m.ID, answer) },
+		send: func(answer *graphql.Response) error { return s.tell(ctx, "next", m.ID, answer) },
 		refuse: func(answer *graphql.Response) error {
 			if !s.release(ctx, m.ID) {
 				return ctx.Err()
@@ -241,7 +241,7 @@ func (s *socket) tell(ctx context.Context, kind, id string, payload any) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	text, err := json.Marshal(payload)
+	text, err := encode(payload)
 	if err != nil {
 		return err
 	}
@@ -250,7 +250,7 @@ func (s *socket) tell(ctx context.Context, kind, id string, payload any) error {
 
 // write sends a message. A client that does not take it loses the connection.
 func (s *socket) write(ctx context.Context, m message) error {
-	text, err := json.Marshal(m)
+	text, err := encode(m)
 	if err != nil {
 		return err
 	}
