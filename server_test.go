@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"sync/atomic"
 	"testing"
@@ -66,5 +67,20 @@ func (r *round) arrive(ctx context.Context) {
 	select {
 	case <-r.full:
 	case <-ctx.Done():
+	}
+}
+
+// TestReachable holds where the embedded sandbox posts its events to.
+func TestReachable(t *testing.T) {
+	for listening, want := range map[string]string{
+		"127.0.0.1:8080": "127.0.0.1:8080", "0.0.0.0:8080": "127.0.0.1:8080", "[::]:8080": "[::1]:8080", "192.0.2.1:80": "192.0.2.1:80",
+	} {
+		addr, err := net.ResolveTCPAddr("tcp", listening)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := reachable(addr); got != want {
+			t.Errorf("who listens on %s is reached at %s, want %s", listening, got, want)
+		}
 	}
 }
