@@ -89,7 +89,7 @@ func TestGoldenCoverage(t *testing.T) {
 	s := gqlparser.MustLoadSchema(&ast.Source{Input: schema.SDL()})
 	missing := map[string]bool{}
 	for _, typ := range s.Types {
-		if typ.Kind != ast.Object || typ.BuiltIn {
+		if typ.Kind != ast.Object || typ.BuiltIn || typ == s.Subscription { // TestSubscriptions listens to those
 			continue
 		}
 		for _, f := range typ.Fields {
