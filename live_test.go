@@ -451,6 +451,37 @@ func TestEventsFromOtherSites(t *testing.T) {
 	}
 }
 
+// TestEventsAmongOtherMedia asks as urql does, which accepts events in every
+// request: only what cannot be answered at once may come as events.
+func TestEventsAmongOtherMedia(t *testing.T) {
+	g := newGateway(t, sandbox.Config{})
+	for _, tt := range []struct{ query, accept, want string }{
+		{"{ viewer { caller } }", "application/graphql-response+json, application/json, text/event-stream, multipart/mixed", "application/graphql-response+json"},
+		{"{ viewer { caller } }", "text/event-stream, application/json", "application/json"},
+		{"{ viewer { caller } }", "text/event-stream, multipart/mixed", "text/event-stream"},
+		{"subscription { messageAdded { id } }", "application/graphql-response+json, application/json, text/event-stream, multipart/mixed", "text/event-stream"},
+	} {
+		body, err := json.Marshal(map[string]string{"query": tt.query})
+		if err != nil {
+			t.Fatal(err)
+		}
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, g.url+"/graphql", bytes.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Accept", tt.accept)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if media, _, _ := strings.Cut(res.Header.Get("Content-Type"), ";"); res.StatusCode != http.StatusOK || media != tt.want {
+			t.Errorf("%s, which accepts %s: status %d, %s; want %s", tt.query, tt.accept, res.StatusCode, media, tt.want)
+		}
+	}
+}
+
 // TestSubscriptionLimits opens one connection and one subscription too many.
 func TestSubscriptionLimits(t *testing.T) {
 	g := assemble(t, parts{}, "--max-subscriptions=2")

@@ -40,8 +40,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx := graphql.StartOperationTrace(r.Context())
 	w.Header().Set("Vary", "Accept")
-	media, asEvents := negotiate(r.Header.Values("Accept")), r.Method != http.MethodHead && wantsEvents(r)
-	if asEvents && media == "" {
+	media, events := negotiate(r.Header.Values("Accept")), r.Method != http.MethodHead && wantsEvents(r)
+	onlyEvents := events && media == "" // clients such as urql name events in every request, behind JSON
+	if onlyEvents {
 		media = mediaJSON // of what is no GraphQL request
 	}
 	if media == "" {
@@ -70,7 +71,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	params.ReadTime.End = graphql.Now()
-	if asEvents {
+	if onlyEvents {
 		h.Live.serveEvents(w, r, params)
 		return
 	}
@@ -86,6 +87,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	switch {
+	case op.Operation.Operation == ast.Subscription && events:
+		h.Live.serveEvents(w, r, params)
+		return
 	case op.Operation.Operation == ast.Subscription:
 		refuse(w, media, http.StatusMethodNotAllowed, "a subscription is answered over WebSocket, or as "+mediaEvents+" if Accept says so")
 		return

@@ -16,7 +16,7 @@ import (
 // mediaEvents is the media type of server-sent events.
 const mediaEvents = "text/event-stream"
 
-// wantsEvents reports whether a request asks for server-sent events.
+// wantsEvents reports whether server-sent events are among what a request accepts.
 func wantsEvents(r *http.Request) bool {
 	for _, accept := range r.Header.Values("Accept") {
 		for entry := range strings.SplitSeq(accept, ",") {
