@@ -29,12 +29,16 @@ const readMessagesAnew = (message, cache) => {
   }
 };
 
-/** Returns a client of the gateway whose address is given. */
-export function connect(url, { fetch, ...socketOptions } = {}) {
+/**
+ * Returns a client of the gateway whose address is given. With fetchSubscriptions it listens by server-sent events, which take
+ * nothing but fetch, and not by WebSocket; it does not connect again by itself then.
+ */
+export function connect(url, { fetch, fetchSubscriptions = false, ...socketOptions } = {}) {
   const socket = connectSocket(url, socketOptions);
   return new Client({
     url,
     fetch,
+    fetchSubscriptions,
     exchanges: [
       cacheExchange({
         keys: { Viewer: () => null },
