@@ -35,7 +35,7 @@ export function recorder() {
 
 /** Returns two conversations with the same contact, who has an e-mail address. */
 export async function twoOfOneContact() {
-  const { conversations } = await ask('{ conversations(first: 100) { nodes { id contact { id name email } } } }');
+  const { conversations } = await ask('{ conversations(status: [CLOSED], first: 100) { nodes { id contact { id name email } } } }');
   const met = new Map();
   for (const { id, contact } of conversations.nodes) {
     if (!contact?.email) continue;
@@ -48,7 +48,7 @@ export async function twoOfOneContact() {
 /** Returns the id of a conversation with at least this many messages. */
 export async function conversationOf(least) {
   const { conversations } = await ask(
-    'query ($n: Int!) { conversations(first: 50) { nodes { id messages(first: $n) { nodes { id } } } } }', { n: least });
+    'query ($n: Int!) { conversations(status: [CLOSED], first: 50) { nodes { id messages(first: $n) { nodes { id } } } } }', { n: least });
   return conversations.nodes.find(({ messages }) => messages.nodes.length === least).id;
 }
 
