@@ -80,6 +80,8 @@ function agree({ userErrors }) {
   if (userErrors.length) throw new Error(JSON.stringify(userErrors));
 }
 
+const patience = 20_000; // milliseconds for what a test waits for, far more than it takes
+
 /** What was heard, and promises of what will be. */
 export class Heard {
   all = [];
@@ -94,12 +96,14 @@ export class Heard {
   first(predicate) {
     const already = this.all.find(predicate);
     if (already) return Promise.resolve(already);
-    return new Promise(resolve => {
+    return new Promise((resolve, reject) => {
       const check = value => {
         if (!predicate(value)) return;
+        clearTimeout(late);
         this.#waiting.delete(check);
         resolve(value);
       };
+      const late = setTimeout(() => reject(new Error(`not heard: ${predicate}, but ${JSON.stringify(this.all)}`)), patience);
       this.#waiting.add(check);
     });
   }
