@@ -53,6 +53,7 @@ export function connect(url, { fetch, ...socketOptions } = {}) {
 
 /** Puts a message that was sent or heard at the end of its conversation, if the cache holds the conversation to its end. */
 export function append(cache, message) {
+  if (!message) return; // Drift could not be asked for it, or has it no more
   cache.modify({
     id: cache.identify(message.conversation),
     fields: {
