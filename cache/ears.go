@@ -102,9 +102,9 @@ func (e *ears) listen(ctx context.Context) {
 	}
 	subscription := e.cache.remote.client.Subscribe(ctx, channels...)
 	defer subscription.Close()
-	begun := 0 // channels that are heard
+	listening := false // for the listener, too
 	defer func() {
-		if e.listener != nil && begun == len(channels) {
+		if listening {
 			e.listener.Lost()
 		}
 	}()
@@ -133,11 +133,10 @@ func (e *ears) listen(ctx context.Context) {
 				e.listener.Hear(m.Payload)
 			}
 		case *redis.Subscription:
-			if begun++; begun < len(channels) {
-				break
-			}
-			e.begin(ctx)
-			if e.listener != nil {
+			if m.Channel == dropChannel {
+				e.begin(ctx)
+			} else {
+				listening = true
 				e.listener.Began()
 			}
 		}
