@@ -220,33 +220,35 @@ func dryRun(op *graphql.OperationContext) bool { return op.Headers.Get(PlanHeade
 // subscribes returns the name under which a subscription answers, and the events
 // that it is about.
 func subscribes(op *graphql.OperationContext) (field string, f events.Filter, err error) {
-	for _, root := range graphql.CollectFields(op, op.Operation.SelectionSet, []string{"Subscription"}) {
-		field = root.Alias
-		f.Kind = events.Kind(root.Name)
-		typ, argument := relay.Conversation, "conversationId"
-		switch f.Kind {
-		case events.ContactUpdated:
-			typ, argument = relay.Contact, "contactId"
-		case events.UserAvailabilityChanged:
-			typ, argument = relay.User, "userId"
-		case events.MessageAdded, events.ConversationStarted, events.ConversationUpdated:
-		default:
-			return field, f, relay.BadInput("a subscription takes a field of Subscription, not %s", root.Name)
-		}
-		value := root.ArgumentMap(op.Variables)[argument]
-		if value == nil {
-			return field, f, nil
-		}
-		id, err := graphql.UnmarshalID(value) // a number, too
-		if err == nil {
-			f.Of, err = relay.ParseID(typ, id)
-		}
-		if err != nil {
-			return field, f, relay.BadInput("%s: %s", argument, err)
-		}
+	selected := graphql.CollectFields(op, op.Operation.SelectionSet, []string{"Subscription"})
+	if len(selected) == 0 {
+		return "", f, relay.BadInput("the subscription selects nothing")
+	}
+	root := selected[0] // there is no other: validation has seen to that
+	field = root.Alias
+	f.Kind = events.Kind(root.Name)
+	typ, argument := relay.Conversation, "conversationId"
+	switch f.Kind {
+	case events.ContactUpdated:
+		typ, argument = relay.Contact, "contactId"
+	case events.UserAvailabilityChanged:
+		typ, argument = relay.User, "userId"
+	case events.MessageAdded, events.ConversationStarted, events.ConversationUpdated:
+	default:
+		return field, f, relay.BadInput("a subscription takes a field of Subscription, not %s", root.Name)
+	}
+	value := root.ArgumentMap(op.Variables)[argument]
+	if value == nil {
 		return field, f, nil
 	}
-	return "", f, relay.BadInput("the subscription selects nothing")
+	id, err := graphql.UnmarshalID(value) // a number, too
+	if err == nil {
+		f.Of, err = relay.ParseID(typ, id)
+	}
+	if err != nil {
+		return field, f, relay.BadInput("%s: %s", argument, err)
+	}
+	return field, f, nil
 }
 
 // encode writes JSON in one line, and leaves < and > as they are.
