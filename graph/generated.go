@@ -3185,7 +3185,7 @@ type Mutation {
     "Which person."
     input: RequestDataRetrievalInput!
   ): RequestDataRetrievalPayload
-  "Has Drift forget a person, under the GDPR, which it does later and cannot undo; the gateway forgets the person at once. Takes the permission ` + "`" + `gdpr` + "`" + `, and is written to the audit log. Costs two calls or more: the person's contacts are looked up first."
+  "Has Drift forget a person, under the GDPR, which it does later and cannot undo; the gateway forgets the person at once. Takes the permission ` + "`" + `gdpr` + "`" + `, and is written to the audit log. Costs two calls or more: the person's contacts, and the conversations with them, are looked up first."
   requestDataDeletion(
     "Which person."
     input: RequestDataDeletionInput!

@@ -397,7 +397,7 @@ var links = map[string]*link{
 	"Mutation.updateAccount":        change(readFirst),
 	"Mutation.deleteAccount":        change(once),
 	"Mutation.requestDataRetrieval": change(once),
-	"Mutation.requestDataDeletion":  change(func(*field) number { return number{2, 1 + mostEmailPages} }),
+	"Mutation.requestDataDeletion":  change(func(*field) number { return number{3, 1 + 2*mostEmailPages} }),
 
 	"CreateContactPayload.contact": changed[drift.Contact](relay.Contact),
 	"UpdateContactPayload.contact": changed[drift.Contact](relay.Contact),

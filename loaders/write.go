@@ -3,6 +3,7 @@ package loaders
 import (
 	"context"
 	"errors"
+	"sync"
 
 	"github.com/driftgraph/driftgraph/cache"
 	"github.com/driftgraph/driftgraph/drift"
@@ -289,8 +290,8 @@ func (w *Writes) RequestDataDeletion(ctx context.Context, email string) (*drift.
 	return made, err
 }
 
-// find returns the touch of a person, by the contacts that Drift has of the
-// e-mail address now: once they are deleted it tells of none.
+// find returns the touch of a person: the contacts that Drift has of the e-mail
+// address now, and their conversations. Once they are deleted it tells of none.
 func (w *Writes) find(email string) (touch, error) {
 	found, _, err := send(w, func(ctx context.Context) ([]*drift.Contact, error) {
 		return w.source.contactsByEmail(ctx, email)
@@ -305,8 +306,34 @@ func (w *Writes) find(email string) (touch, error) {
 			person.externalIDs = append(person.externalIDs, *c.ExternalID)
 		}
 	}
+	if len(found) == 0 {
+		return person, nil
+	}
+	person.Conversations, _, err = send(w, func(ctx context.Context) ([]drift.ID, error) {
+		return w.source.conversationsWith(ctx, person.Contacts)
+	})
+	if err != nil && !errors.Is(err, drift.ErrForbidden) {
+		return touch{}, err
+	}
 	return person, nil
 }
 
-// purge forgets a person.
+// conversationsWith returns the ids of all conversations with some contacts.
+func (s *Source) conversationsWith(ctx context.Context, contacts []drift.ID) ([]drift.ID, error) {
+	var mu sync.Mutex
+	var ids []drift.ID
+	var failure error
+	err := s.contactConversations(ctx, contacts, func(_ drift.ID, found []*drift.Conversation, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		failure = errors.Join(failure, err)
+		for _, c := range found {
+			ids = append(ids, c.ID)
+		}
+	})
+	return ids, errors.Join(failure, err)
+}
+
+// purge forgets a person, with their conversations and all lists that may tell of
+// either, in both tiers of all replicas.
 func (w *Writes) purge(person touch) { w.forget(person) }
