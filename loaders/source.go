@@ -482,8 +482,12 @@ func (s *Source) usersByID(ctx context.Context, ids []drift.ID, answer func(drif
 		})
 		return nil
 	}
-	list := s.store.userList.Load(traced(ctx, ids...), s.tenant, []All{{}}, one(s.userList))[0]
+	ctx = traced(ctx, ids...)
+	list := s.store.userList.Load(ctx, s.tenant, []All{{}}, one(s.userList))[0]
 	d, err := list.Wait(ctx)
+	if err == nil && !ofNow(list) {
+		d, err = s.userList(ctx)
+	}
 	if err != nil {
 		return err
 	}
@@ -491,6 +495,12 @@ func (s *Source) usersByID(ctx context.Context, ids []drift.ID, answer func(drif
 		answer(id, d.byID[id], nil)
 	}
 	return nil
+}
+
+// ofNow reports whether a list was read just now. One that was kept must not be
+// taken apart: its records would be kept as if they were new.
+func ofNow[V any](list *cache.Future[V]) bool {
+	return list.Source() == cache.Network || list.Source() == cache.Shared
 }
 
 // accountsByID reads accounts in the cheapest way.
@@ -503,12 +513,15 @@ func (s *Source) accountsByID(ctx context.Context, ids []string, answer func(str
 	if err != nil {
 		return err
 	}
-	var missing []string
-	for _, id := range ids {
-		if a := d.byID[id]; a != nil {
-			answer(id, a, nil)
-		} else {
-			missing = append(missing, id)
+	missing := ids
+	if ofNow(directory) {
+		missing = nil
+		for _, id := range ids {
+			if a := d.byID[id]; a != nil {
+				answer(id, a, nil)
+			} else {
+				missing = append(missing, id)
+			}
 		}
 	}
 	return each(s.api.Account)(ctx, missing, answer) // deleted ones are not listed
