@@ -105,7 +105,16 @@ func runSandbox(ctx context.Context, c *sandboxConfig, stdout, stderr io.Writer)
 	cfg.Token, cfg.WebhookToken = c.Token, cmp.Or(cfg.WebhookToken, sandbox.DefaultWebhookToken)
 	cfg.Users, cfg.Contacts, cfg.Accounts = c.Size.Users, c.Size.Contacts, c.Size.Accounts
 	cfg.Conversations, cfg.MaxMessages = c.Size.Conversations, c.Size.MaxMessages
-	fmt.Fprintf(stdout, "An emulator of Drift's API on http://%s\nTry: curl -H 'Authorization: Bearer any' 'http://%s/conversations/list?limit=2'\n", c.ListenAddr, c.ListenAddr)
+	cfg.Log = c.Logging.logger(stderr)
+	listener, err := net.Listen("tcp", c.ListenAddr)
+	if err != nil {
+		return fmt.Errorf("SANDBOX_LISTEN_ADDR: %w", err)
+	}
+	token := "any"
+	if c.Token != "" {
+		token = "$SANDBOX_TOKEN"
+	}
+	fmt.Fprintf(stdout, "An emulator of Drift's API on http://%[1]s\nTry: curl -H \"Authorization: Bearer %[2]s\" 'http://%[1]s/conversations/list?limit=2'\n", reachable(listener.Addr()), token)
 	if cfg.Webhooks != "" {
 		token := "that of SANDBOX_WEBHOOK_TOKEN"
 		if cfg.WebhookToken == sandbox.DefaultWebhookToken {
@@ -113,7 +122,7 @@ func runSandbox(ctx context.Context, c *sandboxConfig, stdout, stderr io.Writer)
 		}
 		fmt.Fprintf(stdout, "Webhooks go to %s. Their verification token is %s\n", cfg.Webhooks, token)
 	}
-	return sandbox.ListenAndServe(ctx, c.ListenAddr, cfg, c.Logging.logger(stderr))
+	return sandbox.Serve(ctx, listener, cfg)
 }
 
 // drainTimeout bounds how long the requests under way may take once the

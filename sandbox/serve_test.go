@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"net"
 	"net/http"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -13,7 +13,7 @@ import (
 	"github.com/driftgraph/driftgraph/sandbox"
 )
 
-func TestListenAndServe(t *testing.T) {
+func TestServe(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	c, log, ended := listen(t, ctx, sandbox.Config{Conversations: 10})
 	c.get("/users/list")
@@ -27,13 +27,10 @@ func TestListenAndServe(t *testing.T) {
 	if got := log.String(); !strings.Contains(got, "method=GET url=/users/list status=200") {
 		t.Errorf("the call is not in the log:\n%s", got)
 	}
-	if err := sandbox.ListenAndServe(t.Context(), "127.0.0.1:nowhere", sandbox.Config{}, slog.New(slog.DiscardHandler)); err == nil {
-		t.Error("no error for an address that makes no sense")
-	}
 }
 
-// TestListenAndServeHanging ends a sandbox while a call hangs that its client does not give up.
-func TestListenAndServeHanging(t *testing.T) {
+// TestServeHanging ends a sandbox while a call hangs that its client does not give up.
+func TestServeHanging(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	c, _, ended := listen(t, ctx, sandbox.Config{
 		Conversations: 10, Faults: []sandbox.Fault{{Route: "*", Kind: sandbox.Hang}}, Gate: func(*http.Request) { stop() },
@@ -47,34 +44,28 @@ func TestListenAndServeHanging(t *testing.T) {
 	}
 }
 
-// listen runs a sandbox alone until ctx ends. Its last result gets what ListenAndServe returns.
+// listen runs a sandbox alone until ctx ends. Its last result gets what Serve returns.
 func listen(t *testing.T, ctx context.Context, cfg sandbox.Config) (*client, *lines, <-chan error) {
 	t.Helper()
-	log, ended := &lines{address: make(chan string, 1)}, make(chan error, 1)
-	go func() {
-		logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-		ended <- sandbox.ListenAndServe(ctx, "127.0.0.1:0", cfg, logger)
-	}()
-	return &client{t, <-log.address, "sandbox"}, log, ended
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, ended := &lines{}, make(chan error, 1)
+	cfg.Log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	go func() { ended <- sandbox.Serve(ctx, listener, cfg) }()
+	return &client{t, "http://" + listener.Addr().String(), "sandbox"}, log, ended
 }
 
-// lines is a log that hands on the address that it is told.
+// lines is a log.
 type lines struct {
-	address chan string
-
 	mu  sync.Mutex
 	all bytes.Buffer
 }
 
-// addressIn finds the address in a line.
-var addressIn = regexp.MustCompile(`url=(http://\S+)`)
-
 func (l *lines) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if address := addressIn.FindSubmatch(p); address != nil {
-		l.address <- string(address[1])
-	}
 	return l.all.Write(p)
 }
 

@@ -433,7 +433,7 @@ func TestGivenUp(t *testing.T) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return true
 	}
-	log := &lines{address: make(chan string, 1)}
+	log := &lines{}
 	s, c := announce(t, in, sandbox.Config{
 		Delivery: sandbox.Delivery{Pauses: quick}, WebhookToken: "secret-of-the-app", Log: slog.New(slog.NewTextHandler(log, nil)),
 	})
@@ -454,7 +454,7 @@ func TestQueue(t *testing.T) {
 		<-r.Context().Done()
 		return true
 	}
-	log := &lines{address: make(chan string, 1)}
+	log := &lines{}
 	s, c := announce(t, in, sandbox.Config{
 		Delivery: sandbox.Delivery{Queue: 3, Timeout: time.Hour}, Log: slog.New(slog.NewTextHandler(log, nil)),
 	})
