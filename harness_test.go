@@ -25,7 +25,6 @@ import (
 	"github.com/driftgraph/driftgraph/drift"
 	"github.com/driftgraph/driftgraph/events"
 	"github.com/driftgraph/driftgraph/graph"
-	"github.com/driftgraph/driftgraph/loaders"
 	"github.com/driftgraph/driftgraph/sandbox"
 	"github.com/driftgraph/driftgraph/webhooks"
 )
@@ -105,34 +104,26 @@ func assemble(t *testing.T, p parts, args ...string) *gateway {
 	}
 	book := new(logbook)
 	log := slog.New(slog.NewJSONHandler(book, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	token := drift.StaticToken(testToken)
-	bus := events.NewBus(p.redis, cache.NewTenant(token.Identity()), log)
-	t.Cleanup(bus.Close)
-	records := cache.New(cache.Options{Log: log, Redis: p.redis, Listener: bus.Listener(), LoadTimeout: c.Serve.OperationTimeout, Fallback: loaders.Fallback})
-	t.Cleanup(records.Close)
-	api, err := drift.New(drift.Options{BaseURL: upstream.URL, Auth: token, Timeout: c.Serve.DriftTimeout, Concurrency: c.Serve.DriftConcurrency, Admit: loaders.Admit, OnCall: loaders.Record})
+	all, err := newTenants(tenantOptions{
+		Config: &c.Serve, BaseURL: upstream.URL, Auth: drift.StaticToken(testToken), Redis: p.redis, Log: log,
+		Now: func() time.Time { return present },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(api.Close)
-	store, err := loaders.NewStore(records, c.Serve.CacheTTL.loaders(), c.Serve.CacheStale)
-	if err != nil {
-		t.Fatal(err)
-	}
-	source := loaders.NewSource(store, api, token)
-	source.SetClock(func() time.Time { return present })
-	receiver := newReceiver(webhookSecret, source, bus, log)
+	t.Cleanup(all.Close)
+	receiver := newReceiver(webhookSecret, all, log)
 	t.Cleanup(receiver.Close)
 	trail, closeTrail, err := c.Serve.audit(log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(closeTrail)
-	execute := newExecutor(&c.Serve, source, trail, log)
+	execute := newExecutor(&c.Serve, all.source, trail, log)
 	if p.use != nil {
 		execute.Use(p.use)
 	}
-	options := newLive(&c.Serve, execute, bus).LiveOptions
+	options := newLive(&c.Serve, execute, all).LiveOptions
 	options.KeepAlive, options.Patience = cmp.Or(p.live.KeepAlive, options.KeepAlive), cmp.Or(p.live.Patience, options.Patience)
 	live := graph.NewLive(options)
 	handler := newHandler(&c.Serve, execute, live, receiver, log, new(atomic.Bool))
@@ -142,7 +133,7 @@ func assemble(t *testing.T, p parts, args ...string) *gateway {
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	t.Cleanup(func() { live.Drain(context.Background()) })
-	return &gateway{url: server.URL, upstream: upstream.URL, drift: p.drift, records: records, bus: bus, live: live, receiver: receiver, log: book}
+	return &gateway{url: server.URL, upstream: upstream.URL, drift: p.drift, records: all.records, bus: all.bus, live: live, receiver: receiver, log: book}
 }
 
 // A logbook keeps what is logged.

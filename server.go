@@ -33,7 +33,6 @@ import (
 	"github.com/driftgraph/driftgraph/audit"
 	"github.com/driftgraph/driftgraph/cache"
 	"github.com/driftgraph/driftgraph/drift"
-	"github.com/driftgraph/driftgraph/events"
 	"github.com/driftgraph/driftgraph/graph"
 	"github.com/driftgraph/driftgraph/loaders"
 	"github.com/driftgraph/driftgraph/resolvers"
@@ -170,23 +169,11 @@ func serve(ctx context.Context, c *serveConfig, stdout, stderr io.Writer) error 
 		}
 		defer shared.Close()
 	}
-	bus := events.NewBus(shared, cache.NewTenant(auth.Identity()), log)
-	defer bus.Close()
-	records := cache.New(cache.Options{Bytes: int64(c.CacheL1Bytes), Redis: shared, Listener: bus.Listener(), LoadTimeout: c.OperationTimeout, Fallback: loaders.Fallback, Log: log})
-	defer records.Close()
-
-	api, err := drift.New(drift.Options{
-		BaseURL: baseURL, Auth: auth, Timeout: c.DriftTimeout, Concurrency: c.DriftConcurrency, UserAgent: "driftgraph/" + version(),
-		Admit: loaders.Admit, OnCall: loaders.Record,
-	})
+	all, err := newTenants(tenantOptions{Config: c, BaseURL: baseURL, Auth: auth, Redis: shared, Log: log})
 	if err != nil {
 		return err
 	}
-	defer api.Close()
-	store, err := loaders.NewStore(records, c.CacheTTL.loaders(), c.CacheStale)
-	if err != nil {
-		return err
-	}
+	defer all.Close()
 
 	trail, closeTrail, err := c.audit(log)
 	if err != nil {
@@ -194,11 +181,10 @@ func serve(ctx context.Context, c *serveConfig, stdout, stderr io.Writer) error 
 	}
 	defer closeTrail()
 
-	source := loaders.NewSource(store, api, auth)
-	receiver := newReceiver(webhookToken, source, bus, log)
+	receiver := newReceiver(webhookToken, all, log)
 	defer receiver.Close()
-	execute := newExecutor(c, source, trail, log)
-	live := newLive(c, execute, bus)
+	execute := newExecutor(c, all.source, trail, log)
+	live := newLive(c, execute, all)
 	var draining atomic.Bool
 	server := &http.Server{
 		Handler:           newHandler(c, execute, live, receiver, log, &draining),
@@ -295,16 +281,16 @@ func (c *serveConfig) audit(log *slog.Logger) (*audit.Log, func(), error) {
 const webhookPath = "/webhooks/drift"
 
 // newReceiver returns what takes the events of Drift, nil without a token.
-func newReceiver(token string, source *loaders.Source, bus *events.Bus, log *slog.Logger) *webhooks.Receiver {
+func newReceiver(token string, t *tenants, log *slog.Logger) *webhooks.Receiver {
 	if token == "" {
 		return nil
 	}
-	return webhooks.New(webhooks.Options{Token: token, Drop: source.Drop, Forget: source.Forget, Publish: bus.Publish, Log: log})
+	return webhooks.New(webhooks.Options{Token: token, Drop: t.own.source.Drop, Forget: t.own.source.Forget, Publish: t.bus.Publish, Log: log})
 }
 
 // newLive returns what answers subscriptions.
-func newLive(c *serveConfig, e *executor.Executor, bus *events.Bus) *graph.Live {
-	return graph.NewLive(graph.LiveOptions{Executor: e, Bus: bus, MaxBodyBytes: int64(c.MaxBodyBytes), Max: c.MaxSubscriptions})
+func newLive(c *serveConfig, e *executor.Executor, t *tenants) *graph.Live {
+	return graph.NewLive(graph.LiveOptions{Executor: e, Subscribe: t.subscribe, MaxBodyBytes: int64(c.MaxBodyBytes), Max: c.MaxSubscriptions})
 }
 
 // newHandler returns the HTTP side of the gateway. Without a receiver, which may
@@ -342,7 +328,7 @@ func newHandler(c *serveConfig, e *executor.Executor, live *graph.Live, receiver
 }
 
 // newExecutor returns what parses, checks and executes operations.
-func newExecutor(c *serveConfig, source *loaders.Source, trail *audit.Log, log *slog.Logger) *executor.Executor {
+func newExecutor(c *serveConfig, source func(context.Context) *loaders.Source, trail *audit.Log, log *slog.Logger) *executor.Executor {
 	presenter := &graph.Presenter{Log: log, Suggestions: c.Introspection}
 	e := executor.New(graph.NewExecutableSchema(graph.Config{Resolvers: &resolvers.Resolver{Audit: trail}}))
 	e.SetErrorPresenter(presenter.Present)

@@ -37,8 +37,10 @@ type Live struct {
 
 // LiveOptions are the settings of a Live.
 type LiveOptions struct {
-	Executor     graphql.GraphExecutor
-	Bus          *events.Bus
+	Executor graphql.GraphExecutor
+	// Subscribe returns a subscription to the events that the caller may hear of.
+	Subscribe func(context.Context, events.Filter) *events.Subscription
+
 	MaxBodyBytes int64         // of a message by WebSocket
 	Max          int           // connections at once, and subscriptions at once
 	KeepAlive    time.Duration // how often a quiet connection is shown to be alive; 0 for 15 s
@@ -138,7 +140,7 @@ func (o *operation) run(ctx context.Context, op *graphql.OperationContext) error
 		return o.deny(ctx, op, o.live.overLimit())
 	}
 	defer o.live.subscriptions.Add(-1)
-	s := o.live.Bus.Subscribe(filter)
+	s := o.live.Subscribe(ctx, filter)
 	defer s.Close()
 	for {
 		e, err := o.next(ctx, s)

@@ -23,7 +23,9 @@ const (
 // REST gives each operation its loaders, has them read ahead, bounds what it
 // costs, and tells of that in the member rest of the answer's extensions.
 type REST struct {
-	Source   *loaders.Source
+	// Source returns where the caller's operations read from.
+	Source func(context.Context) *loaders.Source
+
 	MaxCalls int           // to Drift that an operation may take; 0 for any number
 	Timeout  time.Duration // of loading: what is not there by then is null, with an error
 }
@@ -43,7 +45,7 @@ type outlook struct {
 
 // MutateOperationContext plans an operation, and refuses one that is expected to
 // cost more than it may.
-func (r REST) MutateOperationContext(_ context.Context, op *graphql.OperationContext) *gqlerror.Error {
+func (r REST) MutateOperationContext(ctx context.Context, op *graphql.OperationContext) *gqlerror.Error {
 	o := &outlook{mode: op.Headers.Get(PlanHeader), plan: loaders.Compile(op)}
 	switch o.mode {
 	case "", planSummary, planFull, planDryRun:
@@ -52,7 +54,7 @@ func (r REST) MutateOperationContext(_ context.Context, op *graphql.OperationCon
 		err.Extensions = map[string]any{"code": CodeBadUserInput}
 		return err
 	}
-	expected, predicted := r.Source.Estimate(o.plan, r.MaxCalls)
+	expected, predicted := r.Source(ctx).Estimate(o.plan, r.MaxCalls)
 	o.predicted = predicted
 	op.Stats.SetExtension(r.ExtensionName(), o)
 	if r.MaxCalls > 0 && expected > r.MaxCalls && o.mode != planDryRun {
@@ -72,7 +74,7 @@ func (r REST) InterceptOperation(ctx context.Context, next graphql.OperationHand
 	// What is not there when the time is over is answered as null with an
 	// error; the rest is answered. So the time bounds loading, not executing.
 	bounded, cancel := context.WithTimeout(ctx, r.Timeout)
-	l := r.Source.Loaders(bounded, loaders.Operation{Plan: o.plan, MaxCalls: r.MaxCalls, Steps: o.mode == planFull})
+	l := r.Source(ctx).Loaders(bounded, loaders.Operation{Plan: o.plan, MaxCalls: r.MaxCalls, Steps: o.mode == planFull})
 	l.Plan(bounded)
 	respond := next(loaders.Attach(ctx, l))
 	return func(ctx context.Context) *graphql.Response {

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/driftgraph/driftgraph/cache"
+	"github.com/driftgraph/driftgraph/drift"
+	"github.com/driftgraph/driftgraph/events"
+	"github.com/driftgraph/driftgraph/loaders"
+)
+
+// A tenant is what the gateway has for one credential for Drift: nothing that
+// was read by one is ever answered to another.
+type tenant struct {
+	api    *drift.Client
+	source *loaders.Source
+}
+
+// tenants are all tenants of a gateway, and what they share: the records, which
+// are kept apart by their keys, and the bus.
+type tenants struct {
+	tenantOptions
+	bus     *events.Bus
+	records *cache.Cache
+	store   *loaders.Store
+	own     *tenant // of the gateway's own credential
+}
+
+// tenantOptions say where tenants read from, and where what they read is kept.
+type tenantOptions struct {
+	Config  *serveConfig
+	BaseURL string
+	Auth    drift.Auth            // the gateway's own credential
+	Redis   redis.UniversalClient // nil for none
+	Log     *slog.Logger
+	Now     func() time.Time // nil for the machine's clock
+}
+
+// newTenants returns the tenants of a gateway, which must be closed.
+func newTenants(o tenantOptions) (*tenants, error) {
+	t := &tenants{tenantOptions: o, bus: events.NewBus(o.Redis, cache.NewTenant(o.Auth.Identity()), o.Log)}
+	t.records = cache.New(cache.Options{
+		Bytes: int64(o.Config.CacheL1Bytes), Redis: o.Redis, Listener: t.bus.Listener(), LoadTimeout: o.Config.OperationTimeout,
+		Fallback: loaders.Fallback, Log: o.Log,
+	})
+	var err error
+	if t.store, err = loaders.NewStore(t.records, o.Config.CacheTTL.loaders(), o.Config.CacheStale); err == nil {
+		t.own, err = t.open(o.Auth)
+	}
+	if err != nil {
+		t.Close()
+		return nil, err
+	}
+	return t, nil
+}
+
+// open returns the tenant of a credential.
+func (t *tenants) open(auth drift.Auth) (*tenant, error) {
+	api, err := drift.New(drift.Options{
+		BaseURL: t.BaseURL, Auth: auth, Timeout: t.Config.DriftTimeout, Concurrency: t.Config.DriftConcurrency, UserAgent: "driftgraph/" + version(),
+		Admit: loaders.Admit, OnCall: loaders.Record,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("the client of Drift: %w", err)
+	}
+	opened := &tenant{api: api, source: loaders.NewSource(t.store, api, auth)}
+	if t.Now != nil {
+		opened.source.SetClock(t.Now)
+	}
+	return opened, nil
+}
+
+// Close ends what tenants do by themselves, once nothing is asked of them.
+func (t *tenants) Close() {
+	if t.own != nil {
+		t.own.api.Close()
+	}
+	t.records.Close()
+	t.bus.Close()
+}
+
+// source returns where an operation reads from: the source of its caller's tenant.
+func (t *tenants) source(context.Context) *loaders.Source { return t.own.source }
+
+// subscribe returns a subscription to the events of the caller's tenant.
+func (t *tenants) subscribe(_ context.Context, f events.Filter) *events.Subscription {
+	return t.bus.Subscribe(f)
+}
