@@ -12,6 +12,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/driftgraph/driftgraph/cache"
 	"github.com/driftgraph/driftgraph/drift"
 	"github.com/driftgraph/driftgraph/loaders"
 	"github.com/driftgraph/driftgraph/sandbox"
@@ -84,6 +85,7 @@ type serveConfig struct {
 
 	RedisURL     string        `group:"Cache" name:"redis-url" placeholder:"URL" help:"Redis to share the cache through: redis:// or rediss://; several hosts, separated by commas, are a cluster."`
 	CacheL1Bytes byteSize      `group:"Cache" name:"cache-l1-bytes" env:"CACHE_L1_BYTES" default:"64MiB" placeholder:"SIZE" help:"Bound of the cache in this process, such as 64MiB."`
+	CacheKey     string        `group:"Cache" placeholder:"KEY" help:"Key that encrypts what is in Redis: 32 random bytes in base64 or hexadecimal. Of several, separated by commas, the first encrypts and all decrypt. CACHE_KEY_FILE names a file that holds it. Default: nothing is encrypted."`
 	CacheTTL     cacheTTL      `embed:"" prefix:"cache-ttl-" group:"Cache"`
 	CacheStale   time.Duration `group:"Cache" default:"1h" placeholder:"TIME" help:"How long a record stands in past its time while Drift cannot answer; 0 for never. For as long as its time again, it is answered at once and refreshed meanwhile."`
 
@@ -251,7 +253,11 @@ func (c *serveConfig) Validate() error {
 		"DRIFT_WEBHOOK_TOKEN":   &c.DriftWebhookToken,
 		"SANDBOX_WEBHOOK_TOKEN": &c.SandboxKnobs.WebhookToken,
 		"AUDIT_KEY":             &c.AuditKey,
+		"CACHE_KEY":             &c.CacheKey,
 	}); err != nil {
+		return err
+	}
+	if _, err := c.cacheKeys(); err != nil {
 		return err
 	}
 	oauth := 0
@@ -316,6 +322,21 @@ func (c *serveConfig) Validate() error {
 	}
 	_, err := c.SandboxKnobs.config()
 	return err
+}
+
+// cacheKeys returns the keys that encrypt what is in Redis, nil without them.
+func (c *serveConfig) cacheKeys() (*cache.Keys, error) {
+	switch {
+	case c.CacheKey == "":
+		return nil, nil
+	case c.RedisURL == "":
+		return nil, errors.New("CACHE_KEY encrypts what is in Redis: set REDIS_URL too")
+	}
+	keys, err := cache.ParseKeys(c.CacheKey)
+	if err != nil {
+		return nil, fmt.Errorf("CACHE_KEY: %w", err)
+	}
+	return keys, nil
 }
 
 // checkAddress refuses what is no address to listen on.

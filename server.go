@@ -243,6 +243,9 @@ func summarise(w io.Writer, c *serveConfig, addr net.Addr, upstream string, webh
 	redis := "in this process, " + c.CacheL1Bytes.String() + ". REDIS_URL shares it between processes"
 	if c.RedisURL != "" {
 		redis = "in this process, " + c.CacheL1Bytes.String() + ", and in Redis"
+		if c.CacheKey != "" {
+			redis += ", encrypted"
+		}
 	}
 	callers := "everyone on this machine"
 	if host, _, _ := net.SplitHostPort(addr.String()); !net.ParseIP(host).IsLoopback() {

@@ -43,12 +43,15 @@ type tenantOptions struct {
 
 // newTenants returns the tenants of a gateway, which must be closed.
 func newTenants(o tenantOptions) (*tenants, error) {
+	keys, err := o.Config.cacheKeys()
+	if err != nil {
+		return nil, err
+	}
 	t := &tenants{tenantOptions: o, bus: events.NewBus(o.Redis, cache.NewTenant(o.Auth.Identity()), o.Log)}
 	t.records = cache.New(cache.Options{
-		Bytes: int64(o.Config.CacheL1Bytes), Redis: o.Redis, Listener: t.bus.Listener(), LoadTimeout: o.Config.OperationTimeout,
+		Bytes: int64(o.Config.CacheL1Bytes), Redis: o.Redis, Keys: keys, Listener: t.bus.Listener(), LoadTimeout: o.Config.OperationTimeout,
 		Fallback: loaders.Fallback, Log: o.Log,
 	})
-	var err error
 	if t.store, err = loaders.NewStore(t.records, o.Config.CacheTTL.loaders(), o.Config.CacheStale); err == nil {
 		t.own, err = t.open(o.Auth)
 	}

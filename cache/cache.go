@@ -40,6 +40,10 @@ type Options struct {
 	// Whoever made it closes it, after the Cache.
 	Redis redis.UniversalClient
 
+	// Keys encrypt the records in Redis; nil for none. Then what is not encrypted
+	// by one of them is no record, whoever wrote it.
+	Keys *Keys
+
 	// Listener hears what is published in Redis beside drops; nil for none.
 	Listener *Listener
 
@@ -99,6 +103,7 @@ func New(o Options) *Cache {
 	}
 	if o.Redis != nil {
 		c.remote = newRemote(o.Redis, c.log, &c.work, c.ms)
+		c.remote.keys = o.Keys
 		c.ears = listen(c, o.Listener)
 	}
 	return c

@@ -316,7 +316,7 @@ func (b *batch[K, V]) hear(ctx context.Context, a *ask, flights []*flight[K, V],
 		if f.member != nil {
 			f.member.generation = found[i].generation
 		}
-		r := k.revive(found[i].wire, b.began)
+		r := k.revive(c.remote.keys.open(f.full, found[i].wire), b.began)
 		switch {
 		case r != nil && !b.refresh && now.ms < r.stale, r != nil && b.refresh && r.fresh > max(now.ms, f.kept.fresh):
 			if !f.claimed.CompareAndSwap(false, true) {

@@ -58,6 +58,7 @@ type remote struct {
 	timeout atomic.Int64 // of a trip, as a time.Duration
 	ms      func() int64 // the time in milliseconds since 1970
 	members int          // that a group may have
+	keys    *Keys        // that seal what is written; nil for none
 	name    string       // of this Cache, among those that share the Redis
 	leases  leases
 	owed    owed // keys
@@ -361,7 +362,10 @@ func (r *remote) add(run *run, w write) int {
 	if w.record != nil && time.Since(w.began) < writableFor {
 		var err error
 		life = 0
-		if value, err = w.kind.wire(w.record); err != nil {
+		if value, err = w.kind.wire(w.record); err == nil && r.keys != nil {
+			value, err = r.keys.seal(key, value)
+		}
+		if err != nil {
 			w.kind.cannotWrite(err)
 			value = nil
 		} else if value = w.member.sign(value); value != nil {

@@ -17,6 +17,7 @@ import (
 const (
 	layoutVersion = 2
 	headerSize    = 34
+	fetchedAt     = 2
 	freshAt       = 10
 	staleAt       = 18
 )
@@ -60,7 +61,7 @@ func fromWire(s string) (r *record, encoded []byte) {
 	}
 	b := []byte(s)
 	at := func(i int) int64 { return int64(binary.BigEndian.Uint64(b[i:])) }
-	r = &record{fetched: at(2), fresh: at(freshAt), stale: at(staleAt), expires: at(26)}
+	r = &record{fetched: at(fetchedAt), fresh: at(freshAt), stale: at(staleAt), expires: at(26)}
 	if b[1] == 0 {
 		encoded = b[headerSize:]
 	}

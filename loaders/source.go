@@ -93,7 +93,7 @@ func NewStore(c *cache.Cache, ttl TTL, stale time.Duration) (*Store, error) {
 		}, MessagePage.group),
 		add(&s.transcripts, k, "transcript", ttl.Message, drift.ID.String, func(s *string) int { return len(*s) }, inOne),
 		add(&s.reports, k, "report", ttl.ConversationReport, Report.key, func(r *drift.Report) int { return 64 + 256*len(r.Rows) }, inOne),
-		add(&s.accounts, k, "account", ttl.Account, keep, sizeOfAccount),
+		add(&s.accounts, k, "account", ttl.Account, digest, sizeOfAccount),
 		add(&s.accountPages, k, "account-page", ttl.Account, AccountPage.key, func(p *drift.AccountPage) int { return each1(sizeOfAccount)(p.Accounts) }, inOne),
 		add(&s.accountDirectory, k, "accounts", ttl.Account, single, func(d *AccountDirectory) int { return each1(sizeOfAccount)(d.All) + 64*len(d.All) }),
 		add(&s.teams, k, "teams", ttl.Team, single, each1(func(t *drift.Team) int { return 256 + 8*len(t.Members) })),
