@@ -59,6 +59,7 @@ type parts struct {
 	live   graph.LiveOptions               // its times, if they are other than the gateway has them
 	use    graphql.HandlerExtension        // of the executor; nil for none beside the gateway's
 	caller *auth.Caller                    // of all operations; nil for whoever the gateway takes for one
+	guard  func(http.Handler) http.Handler // stands before the gateway; nil for nothing
 }
 
 // calledBy has a caller send each request.
@@ -129,6 +130,9 @@ func assemble(t *testing.T, p parts, args ...string) *gateway {
 	handler := newHandler(&c.Serve, execute, live, receiver, log, new(atomic.Bool))
 	if p.caller != nil {
 		handler = calledBy(p.caller, handler)
+	}
+	if p.guard != nil {
+		handler = p.guard(handler)
 	}
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)

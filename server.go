@@ -293,7 +293,7 @@ func newReceiver(token string, t *tenants, log *slog.Logger) *webhooks.Receiver 
 
 // newLive returns what answers subscriptions.
 func newLive(c *serveConfig, e *executor.Executor, t *tenants) *graph.Live {
-	return graph.NewLive(graph.LiveOptions{Executor: e, Subscribe: t.subscribe, MaxBodyBytes: int64(c.MaxBodyBytes), Max: c.MaxSubscriptions})
+	return graph.NewLive(graph.LiveOptions{Executor: e, Subscribe: t.subscribe, Source: t.source, MaxBodyBytes: int64(c.MaxBodyBytes), Max: c.MaxSubscriptions})
 }
 
 // newHandler returns the HTTP side of the gateway. Without a receiver, which may

@@ -334,6 +334,6 @@ func pending(t *testing.T, s *events.Subscription) []events.Event {
 		if err != nil {
 			return list
 		}
-		list = append(list, e)
+		list = append(list, e.Event)
 	}
 }

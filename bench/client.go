@@ -14,6 +14,9 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
+// token is what the gateway and the variants call the sandbox with.
+const token = "bench"
+
 // concurrency is how many calls to Drift a variant may have under way, as many
 // as the gateway's default.
 const concurrency = 64

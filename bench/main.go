@@ -1,6 +1,7 @@
 // Bench measures what the inbox query costs: by one call for each object, by
 // dataloaders, by a client written by hand for it, and by Driftgraph with its
-// caches cold, warm and shared.
+// caches cold, warm and shared. With the word live it measures how soon
+// subscribers hear of webhooks instead.
 //
 // Every variant is a process of its own and is asked over HTTP, in turns, so
 // that whatever else the machine does meets all of them.
@@ -24,6 +25,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/driftgraph/driftgraph/bench/local"
 )
 
 func main() {
@@ -106,6 +109,9 @@ type Report struct {
 }
 
 func run(ctx context.Context, args []string, out io.Writer) error {
+	if len(args) > 0 && args[0] == "live" {
+		return runLive(ctx, args[1:], out)
+	}
 	o, err := parse(args, out)
 	if errors.Is(err, flag.ErrHelp) {
 		return nil
@@ -139,11 +145,11 @@ func measure(ctx context.Context, o *options) (*Report, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	root, err := moduleRoot(ctx)
+	root, err := local.Root(ctx)
 	if err != nil {
 		return nil, err
 	}
-	binary, err := build(ctx, root, dir)
+	binary, err := local.Build(ctx, root, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +166,7 @@ func measure(ctx context.Context, o *options) (*Report, error) {
 	if program, err := exec.LookPath(o.redis); err != nil {
 		report.RedisLeftOut = true
 	} else {
-		url, stop, err := startRedis(ctx, program, dir)
+		url, stop, err := local.Redis(ctx, program, dir)
 		if err != nil {
 			return nil, err
 		}
@@ -196,14 +202,14 @@ func enrol(dir, binary, url, redis string, query []byte) ([]*entrant, error) {
 	if err != nil {
 		return nil, err
 	}
-	own := func(name string) func(context.Context) (*process, error) {
-		return func(ctx context.Context) (*process, error) {
-			return start(ctx, dir, self, variantKey+"="+name, driftKey+"="+url)
+	own := func(name string) func(context.Context) (*local.Process, error) {
+		return func(ctx context.Context) (*local.Process, error) {
+			return local.Start(ctx, dir, self, variantKey+"="+name, driftKey+"="+url)
 		}
 	}
-	gateway := func(ttl time.Duration, token string, env ...string) func(context.Context) (*process, error) {
-		env = append(append(env, "DRIFT_TOKEN="+token, "DRIFT_BASE_URL="+url), keeping(ttl)...)
-		return func(ctx context.Context) (*process, error) { return start(ctx, dir, binary, env...) }
+	gateway := func(ttl time.Duration, token string, env ...string) func(context.Context) (*local.Process, error) {
+		env = append(append(env, "DRIFT_TOKEN="+token, "DRIFT_BASE_URL="+url), local.Keeping(ttl)...)
+		return func(ctx context.Context) (*local.Process, error) { return local.Start(ctx, dir, binary, env...) }
 	}
 	entrants := []*entrant{
 		{name: handWritten, start: own(handWritten), turn: 3},
@@ -217,14 +223,14 @@ func enrol(dir, binary, url, redis string, query []byte) ([]*entrant, error) {
 	if redis == "" {
 		return entrants, nil
 	}
-	second := func(ctx context.Context) (*process, error) {
+	second := func(ctx context.Context) (*local.Process, error) {
 		replica := gateway(time.Hour, rand.Text(), "REDIS_URL="+redis) // another token has nothing in Redis yet
 		first, err := replica(ctx)
 		if err != nil {
 			return nil, err
 		}
 		err = askOnce(ctx, first, query)
-		first.stop() // by then it has written all to Redis
+		first.Stop() // by then it has written all to Redis
 		if err != nil {
 			return nil, err
 		}
@@ -234,9 +240,9 @@ func enrol(dir, binary, url, redis string, query []byte) ([]*entrant, error) {
 }
 
 // askOnce asks a process over a connection of its own.
-func askOnce(ctx context.Context, p *process, query []byte) error {
+func askOnce(ctx context.Context, p *local.Process, query []byte) error {
 	asker := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	_, _, err := post(ctx, asker, p.url, query)
+	_, _, err := post(ctx, asker, p.URL, query)
 	return err
 }
 
@@ -259,13 +265,13 @@ func (r *Report) measureStart(ctx context.Context, dir, binary string, query []b
 		var times []time.Duration
 		for range starts {
 			begin := time.Now()
-			p, err := start(ctx, dir, binary, env...)
+			p, err := local.Start(ctx, dir, binary, env...)
 			if err != nil {
 				return 0, err
 			}
 			err = askOnce(ctx, p, query)
 			times = append(times, time.Since(begin))
-			p.stop()
+			p.Stop()
 			if err != nil {
 				return 0, err
 			}
@@ -299,7 +305,7 @@ func (r *Report) compareURLs(ctx context.Context, dir, binary string, query []by
 			return err
 		}
 		err = askOnce(ctx, p, query)
-		p.stop()
+		p.Stop()
 		if err != nil {
 			return err
 		}

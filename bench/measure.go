@@ -19,6 +19,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/driftgraph/driftgraph/bench/local"
 	"github.com/driftgraph/driftgraph/bench/probe"
 	"github.com/driftgraph/driftgraph/sandbox"
 )
@@ -49,13 +50,13 @@ type Result struct {
 // An entrant is a variant in the race.
 type entrant struct {
 	name  string
-	start func(context.Context) (*process, error)
+	start func(context.Context) (*local.Process, error)
 	fresh bool          // whether each query is the first of a new process
 	hop   bool          // whether the way from the asker belongs to its time
 	limit time.Duration // after which a new process takes the place of the old one; 0 for never
 	turn  int           // queries in each turn: more for those that are quick
 
-	process *process
+	process *local.Process
 	since   time.Time // when it was warm
 	answer  []byte    // its first one; all others are the same
 	times   []time.Duration
@@ -119,7 +120,7 @@ func (r *race) run(ctx context.Context, entrants []*entrant, turns int) ([]Resul
 	defer func() {
 		for _, e := range entrants {
 			if e.process != nil {
-				e.process.stop()
+				e.process.Stop()
 			}
 		}
 	}()
@@ -179,13 +180,13 @@ func (r *race) enter(ctx context.Context, e *entrant) (err error) {
 		}
 	}
 	e.since = time.Now()
-	e.before, err = e.process.probe.Usage(ctx)
+	e.before, err = e.process.Probe.Usage(ctx)
 	return err
 }
 
 // account adds what the entrant's process has used since it was warm.
 func (e *entrant) account(ctx context.Context) error {
-	now, err := e.process.probe.Usage(ctx)
+	now, err := e.process.Probe.Usage(ctx)
 	e.used = e.used.Plus(now.Minus(e.before))
 	return err
 }
@@ -195,7 +196,7 @@ func (r *race) replace(ctx context.Context, e *entrant) error {
 	if err := e.account(ctx); err != nil {
 		return err
 	}
-	e.process.stop()
+	e.process.Stop()
 	e.process = nil
 	return r.enter(ctx, e)
 }
@@ -204,12 +205,12 @@ func (r *race) replace(ctx context.Context, e *entrant) error {
 func (r *race) sample(ctx context.Context, e *entrant) (err error) {
 	if e.fresh {
 		if e.process != nil {
-			e.process.stop()
+			e.process.Stop()
 		}
 		if e.process, err = e.start(ctx); err != nil {
 			return err
 		}
-		if e.before, err = e.process.probe.Usage(ctx); err != nil {
+		if e.before, err = e.process.Probe.Usage(ctx); err != nil {
 			return err
 		}
 	}
@@ -237,7 +238,7 @@ func (r *race) finish(ctx context.Context, e *entrant) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	after, err := e.process.probe.Usage(ctx)
+	after, err := e.process.Probe.Usage(ctx)
 	if err != nil {
 		return Result{}, err
 	}
@@ -298,7 +299,7 @@ func (r *race) crowd(ctx context.Context, e *entrant) (float64, error) {
 var profiles = map[string]string{handWritten: "hand-written.pprof", cold: "cold.pprof", warm: "warm.pprof"}
 
 func (r *race) writeProfile(ctx context.Context, e *entrant, name string, seconds int) error {
-	profile, err := e.process.probe.Profile(ctx, seconds)
+	profile, err := e.process.Probe.Profile(ctx, seconds)
 	if err != nil {
 		return err
 	}
@@ -309,7 +310,7 @@ func (r *race) writeProfile(ctx context.Context, e *entrant, name string, second
 // one that it always gives, and the one that the others give.
 func (r *race) ask(ctx context.Context, e *entrant) (time.Duration, error) {
 	start := time.Now()
-	answer, header, err := post(ctx, r.asker, e.process.url, r.query)
+	answer, header, err := post(ctx, r.asker, e.process.URL, r.query)
 	took := time.Since(start)
 	if err != nil {
 		return 0, err

@@ -228,9 +228,10 @@ func (b *Bus) deliver(e Event) {
 		}
 		return
 	}
+	d := &Delivery{Event: e}
 	for _, f := range []Filter{{e.Kind, e.subject()}, {Kind: e.Kind}} {
 		for s := range b.subscribers[f] {
-			s.put(e)
+			s.put(d)
 		}
 		if f.Of == 0 {
 			break
@@ -287,49 +288,51 @@ type Subscription struct {
 
 	mu    sync.Mutex
 	gap   Reason // "" for none; comes before what is in the queue
-	queue []Event
+	queue []*Delivery
 	ended bool
 }
 
 // Next returns the next event. It waits for one until ctx ends; its error is that
 // of ctx, or ErrClosed.
-func (s *Subscription) Next(ctx context.Context) (Event, error) {
+func (s *Subscription) Next(ctx context.Context) (*Delivery, error) {
 	for {
-		if e, ok, err := s.take(); ok || err != nil {
-			return e, err
+		if d, err := s.take(); d != nil || err != nil {
+			return d, err
 		}
 		select {
 		case <-s.wake:
 		case <-ctx.Done():
-			return Event{}, ctx.Err()
+			return nil, ctx.Err()
 		}
 	}
 }
 
-func (s *Subscription) take() (e Event, ok bool, err error) {
+// take returns what comes next, nil if nothing waits.
+func (s *Subscription) take() (*Delivery, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.ended:
-		return e, false, ErrClosed
+		return nil, ErrClosed
 	case s.gap != "":
-		e = Event{Kind: Gap, Reason: s.gap}
+		d := &Delivery{Event: Event{Kind: Gap, Reason: s.gap}}
 		s.gap = ""
+		return d, nil
 	case len(s.queue) > 0:
-		e = s.queue[0]
+		d := s.queue[0]
+		s.queue[0] = nil // others may be done with it
 		s.queue = s.queue[1:]
-	default:
-		return e, false, nil
+		return d, nil
 	}
-	return e, true, nil
+	return nil, nil
 }
 
 // put adds an event to the queue.
-func (s *Subscription) put(e Event) {
+func (s *Subscription) put(d *Delivery) {
 	s.mu.Lock()
 	full := len(s.queue) >= queueLength
 	if !full {
-		s.queue = append(s.queue, e)
+		s.queue = append(s.queue, d)
 	}
 	s.mu.Unlock()
 	if full {

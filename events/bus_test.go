@@ -35,7 +35,7 @@ func waiting(t *testing.T, s *events.Subscription) []events.Event {
 		if err != nil {
 			return list
 		}
-		list = append(list, e)
+		list = append(list, e.Event)
 	}
 }
 

@@ -15,14 +15,17 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"github.com/driftgraph/driftgraph/auth"
 	"github.com/driftgraph/driftgraph/events"
+	"github.com/driftgraph/driftgraph/loaders"
 	"github.com/driftgraph/driftgraph/relay"
 )
 
 // Live answers operations over connections that last: WebSocket and server-sent
 // events. A subscription begins with Subscribe; each of its events is then run as
 // an operation of its own from the very start, so that it is judged anew who asks
-// and for what, and that it reads what there is by then, through the cache.
+// and for what, and that it reads what there is by then, through the cache. It
+// is run once for all subscriptions of one caller that ask for the same.
 type Live struct {
 	LiveOptions
 	stopping chan struct{} // closed by Drain
@@ -40,6 +43,8 @@ type LiveOptions struct {
 	Executor graphql.GraphExecutor
 	// Subscribe returns a subscription to the events that the caller may hear of.
 	Subscribe func(context.Context, events.Filter) *events.Subscription
+	// Source returns where the caller's operations read from.
+	Source func(context.Context) *loaders.Source
 
 	MaxBodyBytes int64         // of a message by WebSocket
 	Max          int           // connections at once, and subscriptions at once
@@ -121,7 +126,7 @@ var errRefused = errors.New("refused")
 type operation struct {
 	live   *Live
 	params graphql.RawParams
-	send   func(*graphql.Response) error // a result
+	send   func(result []byte) error     // a result, as JSON in one line
 	refuse func(*graphql.Response) error // why it is not executed, or no longer
 	idle   func() error                  // called when there was nothing to send for KeepAlive; nil for nothing
 }
@@ -140,17 +145,21 @@ func (o *operation) run(ctx context.Context, op *graphql.OperationContext) error
 		return o.deny(ctx, op, o.live.overLimit())
 	}
 	defer o.live.subscriptions.Add(-1)
+	asked, err := json.Marshal([]any{o.params.Query, o.params.OperationName, o.params.Variables, o.params.Extensions, op.Headers.Get(PlanHeader)})
+	if err != nil {
+		return err
+	}
 	s := o.live.Subscribe(ctx, filter)
 	defer s.Close()
 	for {
-		e, err := o.next(ctx, s)
+		d, err := o.next(ctx, s)
 		if err != nil {
 			return err
 		}
-		if e.Kind == events.Gap {
-			err = o.send(&graphql.Response{Data: null(field), Extensions: map[string]any{"gap": map[string]any{"reason": e.Reason}}})
+		if d.Kind == events.Gap {
+			err = o.tell(&graphql.Response{Data: null(field), Extensions: map[string]any{"gap": map[string]any{"reason": d.Reason}}})
 		} else {
-			err = o.event(events.With(ctx, e), field)
+			err = o.event(ctx, d, wish{auth.CallerOf(ctx), o.live.Source(ctx), string(asked)}, field)
 		}
 		if err != nil {
 			return err
@@ -159,40 +168,73 @@ func (o *operation) run(ctx context.Context, op *graphql.OperationContext) error
 }
 
 // next waits for an event, and calls idle meanwhile.
-func (o *operation) next(ctx context.Context, s *events.Subscription) (events.Event, error) {
+func (o *operation) next(ctx context.Context, s *events.Subscription) (*events.Delivery, error) {
 	if o.idle == nil {
 		return s.Next(ctx)
 	}
 	for {
 		quiet, cancel := context.WithTimeout(ctx, o.live.KeepAlive)
-		e, err := s.Next(quiet)
+		d, err := s.Next(quiet)
 		cancel()
 		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
-			return e, err
+			return d, err
 		}
 		if err := o.idle(); err != nil {
-			return e, err
+			return nil, err
 		}
 	}
 }
 
-// event answers one event, as an operation from the very start.
-func (o *operation) event(ctx context.Context, field string) error {
+// A wish is what the answer to an event depends on, beside the event.
+type wish struct {
+	caller *auth.Caller
+	source *loaders.Source // of the caller's tenant
+	asked  string          // all of the request that matters, as JSON
+}
+
+// event answers one event, together with all who have the same wish.
+func (o *operation) event(ctx context.Context, d *events.Delivery, w wish, field string) error {
+	answer, first := d.Share(w)
+	if first {
+		others := context.WithoutCancel(ctx) // may wait for it when this subscriber is gone
+		o.live.work.Go(func() { answer.Give(o.execute(events.With(others, d.Event), field)) })
+	}
+	text, err := answer.Wait(ctx)
+	var no *refusal
+	switch {
+	case errors.As(err, &no):
+		return o.turnAway(no.answer)
+	case text == nil || err != nil:
+		return err
+	}
+	return o.send(text)
+}
+
+// A refusal says why an operation is not executed.
+type refusal struct{ answer *graphql.Response }
+
+// Error returns the reasons.
+func (r *refusal) Error() string { return r.answer.Errors.Error() }
+
+// execute runs an operation for one event, from the very start. It returns the
+// result, nil if there is none.
+func (o *operation) execute(ctx context.Context, field string) ([]byte, error) {
 	params := o.params
 	params.ReadTime = graphql.TraceTiming{Start: graphql.Now(), End: graphql.Now()}
-	op, refused := o.live.Executor.CreateOperationContext(graphql.StartOperationTrace(ctx), &params)
+	ctx = graphql.StartOperationTrace(ctx)
+	op, refused := o.live.Executor.CreateOperationContext(ctx, &params)
 	if len(refused) > 0 {
-		return o.deny(ctx, op, refused)
+		return nil, &refusal{o.live.Executor.DispatchError(graphql.WithOperationContext(ctx, op), refused)}
 	}
 	respond, ctx := o.live.Executor.DispatchOperation(ctx, op)
 	answer := respond(ctx)
-	if err := ctx.Err(); answer == nil || err != nil {
-		return err
+	if answer == nil {
+		return nil, nil
 	}
 	if len(answer.Data) == 0 {
 		answer.Data = null(field)
 	}
-	return o.send(answer)
+	return encode(answer)
 }
 
 // answer answers what is no subscription.
@@ -202,12 +244,26 @@ func (o *operation) answer(ctx context.Context, op *graphql.OperationContext) er
 	if answer == nil {
 		return ctx.Err()
 	}
-	return o.send(answer)
+	return o.tell(answer)
+}
+
+// tell sends a result.
+func (o *operation) tell(answer *graphql.Response) error {
+	text, err := encode(answer)
+	if err != nil {
+		return err
+	}
+	return o.send(text)
 }
 
 // deny tells why the operation is not executed.
 func (o *operation) deny(ctx context.Context, op *graphql.OperationContext, list gqlerror.List) error {
-	if err := o.refuse(o.live.Executor.DispatchError(graphql.WithOperationContext(ctx, op), list)); err != nil {
+	return o.turnAway(o.live.Executor.DispatchError(graphql.WithOperationContext(ctx, op), list))
+}
+
+// turnAway tells why the operation is not executed, or no longer.
+func (o *operation) turnAway(answer *graphql.Response) error {
+	if err := o.refuse(answer); err != nil {
 		return err
 	}
 	return errRefused

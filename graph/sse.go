@@ -90,22 +90,20 @@ type eventStream struct {
 	patience time.Duration
 }
 
-// next sends a result.
-func (s *eventStream) next(answer *graphql.Response) error { return s.result(answer) }
-
 // refuse sends why there is no result: errors without data.
 func (s *eventStream) refuse(answer *graphql.Response) error {
-	return s.result(map[string]any{"errors": answer.Errors})
-}
-
-func (s *eventStream) result(value any) error {
-	text, err := encode(value)
+	text, err := encode(map[string]any{"errors": answer.Errors})
 	if err != nil {
 		return err
 	}
+	return s.next(text)
+}
+
+// next sends a result.
+func (s *eventStream) next(result []byte) error {
 	var b bytes.Buffer
 	b.WriteString("event: next\ndata: ")
-	b.Write(text)
+	b.Write(result)
 	b.WriteString("\n\n")
 	return s.write(b.String())
 }

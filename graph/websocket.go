@@ -190,12 +190,16 @@ func (s *socket) subscribe(ctx context.Context, m message) (websocket.StatusCode
 	s.mu.Unlock()
 	o := &operation{
 		live: s.live, params: params,
-		send: func(answer *graphql.Response) error { return s.tell(ctx, "next", m.ID, answer) },
+		send: func(result []byte) error { return s.tell(ctx, "next", m.ID, result) },
 		refuse: func(answer *graphql.Response) error {
 			if !s.release(ctx, m.ID) {
 				return ctx.Err()
 			}
-			return s.tell(ctx, "error", m.ID, answer.Errors)
+			text, err := encode(answer.Errors)
+			if err != nil {
+				return err
+			}
+			return s.tell(ctx, "error", m.ID, text)
 		},
 	}
 	s.work.Go(func() {
@@ -236,24 +240,33 @@ func (s *socket) release(ctx context.Context, id string) bool {
 	return true
 }
 
-// tell sends a message about an operation, unless it has ended.
-func (s *socket) tell(ctx context.Context, kind, id string, payload any) error {
+// tell sends a message about an operation, unless it has ended. What it is about
+// is JSON in one line.
+func (s *socket) tell(ctx context.Context, kind, id string, payload []byte) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	text, err := encode(payload)
+	name, err := encode(id)
 	if err != nil {
 		return err
 	}
-	return s.write(context.WithoutCancel(ctx), message{Type: kind, ID: id, Payload: text})
+	text := make([]byte, 0, len(payload)+len(name)+64)
+	text = append(append(text, `{"type":"`+kind+`","id":`...), name...)
+	text = append(append(append(text, `,"payload":`...), payload...), '}')
+	return s.send(context.WithoutCancel(ctx), text)
 }
 
-// write sends a message. A client that does not take it loses the connection.
+// write sends a message.
 func (s *socket) write(ctx context.Context, m message) error {
 	text, err := encode(m)
 	if err != nil {
 		return err
 	}
+	return s.send(ctx, text)
+}
+
+// send sends text. A client that does not take it loses the connection.
+func (s *socket) send(ctx context.Context, text []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, s.live.Patience)
 	defer cancel()
 	return s.conn.Write(ctx, websocket.MessageText, text)

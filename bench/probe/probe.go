@@ -12,6 +12,7 @@ import (
 	"net/http/pprof"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"syscall"
@@ -40,6 +41,14 @@ func (u Usage) Plus(other Usage) Usage {
 	return Usage{u.Mallocs + other.Mallocs, u.Bytes + other.Bytes, u.CPU + other.CPU, max(u.RSS, other.RSS)}
 }
 
+// A Standing is what a process holds when its garbage is gone.
+type Standing struct {
+	Memory     uint64 // bytes in use by objects and stacks
+	RSS        int64  // bytes resident; 0 where there is no /proc
+	Goroutines int
+	Files      int // that are open; 0 where there is no /proc
+}
+
 // Serve answers probes in the background if the environment names a socket.
 func Serve() {
 	socket := os.Getenv(Socket)
@@ -52,7 +61,9 @@ func Serve() {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/usage", func(w http.ResponseWriter, _ *http.Request) { _ = json.NewEncoder(w).Encode(usage()) })
+	mux.HandleFunc("/standing", func(w http.ResponseWriter, _ *http.Request) { _ = json.NewEncoder(w).Encode(standing()) })
 	mux.HandleFunc("/profile", pprof.Profile)
+	mux.HandleFunc("/goroutines", pprof.Handler("goroutine").ServeHTTP)
 	go func() { _ = (&http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}).Serve(listener) }()
 }
 
@@ -64,13 +75,30 @@ func usage() Usage {
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &used) == nil {
 		u.CPU = time.Duration(used.Utime.Nano() + used.Stime.Nano())
 	}
-	if statm, err := os.ReadFile("/proc/self/statm"); err == nil {
-		if fields := strings.Fields(string(statm)); len(fields) > 1 {
-			pages, _ := strconv.ParseInt(fields[1], 10, 64)
-			u.RSS = pages * int64(os.Getpagesize())
-		}
-	}
+	u.RSS = resident()
 	return u
+}
+
+func standing() Standing {
+	debug.FreeOSMemory()
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	s := Standing{Memory: memory.HeapAlloc + memory.StackInuse, RSS: resident(), Goroutines: runtime.NumGoroutine()}
+	if files, err := os.ReadDir("/proc/self/fd"); err == nil {
+		s.Files = len(files)
+	}
+	return s
+}
+
+// resident returns how many bytes of the process are in memory, 0 if that cannot be known.
+func resident() int64 {
+	statm, err := os.ReadFile("/proc/self/statm")
+	fields := strings.Fields(string(statm))
+	if err != nil || len(fields) < 2 {
+		return 0
+	}
+	pages, _ := strconv.ParseInt(fields[1], 10, 64)
+	return pages * int64(os.Getpagesize())
 }
 
 // A Client asks one process.
@@ -93,6 +121,21 @@ func (c *Client) Usage(ctx context.Context) (Usage, error) {
 		return u, err
 	}
 	return u, json.Unmarshal(body, &u)
+}
+
+// Standing collects the process's garbage and returns what it holds then.
+func (c *Client) Standing(ctx context.Context) (Standing, error) {
+	var s Standing
+	body, err := c.get(ctx, "/standing")
+	if err != nil {
+		return s, err
+	}
+	return s, json.Unmarshal(body, &s)
+}
+
+// Goroutines returns what the goroutines of the process do, as text.
+func (c *Client) Goroutines(ctx context.Context) ([]byte, error) {
+	return c.get(ctx, "/goroutines?debug=1")
 }
 
 // Profile returns a CPU profile of the seconds to come.

@@ -1,4 +1,6 @@
-package main
+// Package local runs what the benchmarks measure, each as a process of its own
+// on this machine: the gateway, as the working tree has it, and a Redis.
+package local
 
 import (
 	"bufio"
@@ -20,9 +22,6 @@ import (
 	"github.com/driftgraph/driftgraph/bench/probe"
 )
 
-// token is what the gateway and the variants call the sandbox with.
-const token = "bench"
-
 // probed is a file that is compiled into the gateway for the benchmark alone:
 // it opens the probe, which does nothing unless the environment asks for it.
 const probed = `package main
@@ -32,8 +31,8 @@ import "github.com/driftgraph/driftgraph/bench/probe"
 func init() { probe.Serve() }
 `
 
-// moduleRoot returns the folder of this module.
-func moduleRoot(ctx context.Context) (string, error) {
+// Root returns the folder of this module.
+func Root(ctx context.Context) (string, error) {
 	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
 	if err != nil {
 		return "", fmt.Errorf("go list: %w", err)
@@ -41,8 +40,8 @@ func moduleRoot(ctx context.Context) (string, error) {
 	return strings.TrimSpace(string(root)), nil
 }
 
-// build compiles the gateway of the module at root into dir.
-func build(ctx context.Context, root, dir string) (binary string, err error) {
+// Build compiles the gateway of the module at root into dir.
+func Build(ctx context.Context, root, dir string) (binary string, err error) {
 	file, overlay := filepath.Join(dir, "probed.go"), filepath.Join(dir, "overlay.json")
 	replace, err := json.Marshal(map[string]any{"Replace": map[string]string{
 		filepath.Join(root, "probed.go"): file,
@@ -61,19 +60,20 @@ func build(ctx context.Context, root, dir string) (binary string, err error) {
 	return binary, nil
 }
 
-// A process answers the inbox query at url.
-type process struct {
-	url     string
-	probe   *probe.Client
+// A Process answers queries at URL.
+type Process struct {
+	URL   string
+	Probe *probe.Client
+
 	command *exec.Cmd
 }
 
 // address is how a process says on its output where it listens.
 var address = regexp.MustCompile(`http://\S+/graphql`)
 
-// start runs a program and returns once it says where it listens. Of our own
+// Start runs a program and returns once it says where it listens. Of our own
 // environment it is given the PATH alone, so that no setting slips in.
-func start(ctx context.Context, dir, program string, env ...string) (*process, error) {
+func Start(ctx context.Context, dir, program string, env ...string) (*Process, error) {
 	socket, err := os.CreateTemp(dir, "probe-*")
 	if err != nil {
 		return nil, err
@@ -89,7 +89,7 @@ func start(ctx context.Context, dir, program string, env ...string) (*process, e
 	if err != nil {
 		return nil, err
 	}
-	return &process{url: found, probe: probe.Dial(socket.Name()), command: cmd}, nil
+	return &Process{URL: found, Probe: probe.Dial(socket.Name()), command: cmd}, nil
 }
 
 // await starts cmd and returns the first match in what it prints.
@@ -111,9 +111,9 @@ func await(cmd *exec.Cmd, pattern *regexp.Regexp) (string, error) {
 	return "", fmt.Errorf("%s did not start: %w", filepath.Base(cmd.Path), cmd.Wait())
 }
 
-// stop asks the process to end, and waits until it has.
-func (p *process) stop() {
-	p.probe.Close()
+// Stop asks the process to end, and waits until it has.
+func (p *Process) Stop() {
+	p.Probe.Close()
 	_ = p.command.Process.Signal(syscall.SIGTERM)
 	_ = p.command.Wait()
 }
@@ -121,8 +121,8 @@ func (p *process) stop() {
 // patience keeps a busy machine from failing a Redis that works.
 const patience = "?dial_timeout=1m&read_timeout=1m&write_timeout=1m&pool_timeout=1m"
 
-// startRedis runs a Redis that keeps nothing on disk, and returns its URL.
-func startRedis(ctx context.Context, program, dir string) (url string, stop func(), err error) {
+// Redis runs a Redis that keeps nothing on disk, and returns its URL.
+func Redis(ctx context.Context, program, dir string) (url string, stop func(), err error) {
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", nil, err
@@ -139,9 +139,9 @@ func startRedis(ctx context.Context, program, dir string) (url string, stop func
 	}, nil
 }
 
-// keeping is the environment of a gateway that keeps every kind of record for
+// Keeping is the environment of a gateway that keeps every kind of record for
 // so long.
-func keeping(ttl time.Duration) []string {
+func Keeping(ttl time.Duration) []string {
 	var env []string
 	for _, kind := range []string{
 		"CONTACT", "USER", "CONVERSATION", "CONVERSATION_LIST", "CONVERSATION_STATS", "CONVERSATION_REPORT", "MESSAGE",
