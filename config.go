@@ -72,6 +72,7 @@ func tellDefault(flag *kong.Flag) {
 // A serveConfig is the configuration of the gateway.
 type serveConfig struct {
 	ListenAddr string `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on."`
+	AdminAddr  string `placeholder:"HOST:PORT" help:"Address of its own for /metrics, /livez and /readyz, and for profiles at /debug/pprof/. Default: the first three are on LISTEN_ADDR, and there are no profiles."`
 
 	DriftToken        string        `group:"Drift" placeholder:"TOKEN" help:"Access token of an app that is installed in Drift. DRIFT_TOKEN_FILE names a file that holds it."`
 	DriftClientID     string        `group:"Drift" name:"drift-client-id" placeholder:"ID" help:"OAuth client, instead of a token."`
@@ -286,6 +287,11 @@ func (c *serveConfig) Validate() error {
 	}
 	if err := checkAddress("LISTEN_ADDR", c.ListenAddr); err != nil {
 		return err
+	}
+	if c.AdminAddr != "" {
+		if err := checkAddress("ADMIN_ADDR", c.AdminAddr); err != nil {
+			return err
+		}
 	}
 	if c.DriftBaseURL != "" {
 		u, err := url.Parse(c.DriftBaseURL)

@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,6 +24,7 @@ import (
 	"github.com/driftgraph/driftgraph/drift"
 	"github.com/driftgraph/driftgraph/events"
 	"github.com/driftgraph/driftgraph/graph"
+	"github.com/driftgraph/driftgraph/metrics"
 	"github.com/driftgraph/driftgraph/sandbox"
 	"github.com/driftgraph/driftgraph/webhooks"
 )
@@ -105,9 +105,10 @@ func assemble(t *testing.T, p parts, args ...string) *gateway {
 	}
 	book := new(logbook)
 	log := slog.New(slog.NewJSONHandler(book, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	meter := metrics.New("test")
 	all, err := newTenants(tenantOptions{
 		Config: &c.Serve, BaseURL: upstream.URL, Auth: drift.StaticToken(testToken), Redis: p.redis, Log: log,
-		Now: func() time.Time { return present },
+		Now: func() time.Time { return present }, Told: meter.Call,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -120,14 +121,15 @@ func assemble(t *testing.T, p parts, args ...string) *gateway {
 		t.Fatal(err)
 	}
 	t.Cleanup(closeTrail)
-	execute := newExecutor(&c.Serve, all.source, trail, log)
+	execute := newExecutor(&c.Serve, all.source, trail, log, graph.Observe{Tell: meter.Operation})
 	if p.use != nil {
 		execute.Use(p.use)
 	}
 	options := newLive(&c.Serve, execute, all).LiveOptions
 	options.KeepAlive, options.Patience = cmp.Or(p.live.KeepAlive, options.KeepAlive), cmp.Or(p.live.Patience, options.Patience)
 	live := graph.NewLive(options)
-	handler := newHandler(&c.Serve, execute, live, receiver, log, new(atomic.Bool))
+	meter.Read(metrics.Parts{Cache: all.records, Bus: all.bus, Live: live, Receiver: receiver})
+	handler := newHandler(&c.Serve, execute, live, receiver, log, &health{metrics: meter})
 	if p.caller != nil {
 		handler = calledBy(p.caller, handler)
 	}

@@ -16,13 +16,13 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
 	"go.uber.org/goleak"
 
+	"github.com/driftgraph/driftgraph/metrics"
 	"github.com/driftgraph/driftgraph/sandbox"
 )
 
@@ -360,8 +360,8 @@ func TestDrain(t *testing.T) {
 // TestReady shows what /readyz says while the gateway drains.
 func TestReady(t *testing.T) {
 	var c cli
-	var draining atomic.Bool
-	handler := newHandler(&c.Serve, nil, nil, nil, slog.New(slog.DiscardHandler), &draining)
+	h := &health{metrics: metrics.New("test")}
+	handler := newHandler(&c.Serve, nil, nil, nil, slog.New(slog.DiscardHandler), h)
 	for _, want := range []int{http.StatusOK, http.StatusServiceUnavailable} {
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))
@@ -373,7 +373,7 @@ func TestReady(t *testing.T) {
 		if w.Code != http.StatusOK {
 			t.Errorf("/livez is %d, want 200", w.Code)
 		}
-		draining.Store(true)
+		h.draining.Store(true)
 	}
 }
 

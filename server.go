@@ -19,11 +19,11 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"text/tabwriter"
 	"time"
 
+	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/executor"
 	"github.com/99designs/gqlgen/graphql/handler/extension"
 	"github.com/99designs/gqlgen/graphql/handler/lru"
@@ -35,6 +35,7 @@ import (
 	"github.com/driftgraph/driftgraph/drift"
 	"github.com/driftgraph/driftgraph/graph"
 	"github.com/driftgraph/driftgraph/loaders"
+	"github.com/driftgraph/driftgraph/metrics"
 	"github.com/driftgraph/driftgraph/resolvers"
 	"github.com/driftgraph/driftgraph/sandbox"
 	"github.com/driftgraph/driftgraph/schema"
@@ -169,7 +170,8 @@ func serve(ctx context.Context, c *serveConfig, stdout, stderr io.Writer) error 
 		}
 		defer shared.Close()
 	}
-	all, err := newTenants(tenantOptions{Config: c, BaseURL: baseURL, Auth: auth, Redis: shared, Log: log})
+	meter := metrics.New(version())
+	all, err := newTenants(tenantOptions{Config: c, BaseURL: baseURL, Auth: auth, Redis: shared, Log: log, Told: meter.Call})
 	if err != nil {
 		return err
 	}
@@ -183,11 +185,21 @@ func serve(ctx context.Context, c *serveConfig, stdout, stderr io.Writer) error 
 
 	receiver := newReceiver(webhookToken, all, log)
 	defer receiver.Close()
-	execute := newExecutor(c, all.source, trail, log)
+	execute := newExecutor(c, all.source, trail, log, graph.Observe{Tell: meter.Operation})
 	live := newLive(c, execute, all)
-	var draining atomic.Bool
+	meter.Read(metrics.Parts{Cache: all.records, Bus: all.bus, Live: live, Receiver: receiver})
+	health := &health{metrics: meter}
+	healthAddr := listener.Addr().String()
+	if c.AdminAddr != "" {
+		admin, err := startAdmin(c.AdminAddr, health, log)
+		if err != nil {
+			return err
+		}
+		defer admin.Close()
+		healthAddr = admin.Addr
+	}
 	server := &http.Server{
-		Handler:           newHandler(c, execute, live, receiver, log, &draining),
+		Handler:           newHandler(c, execute, live, receiver, log, health),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      c.OperationTimeout + 30*time.Second,
@@ -197,14 +209,14 @@ func serve(ctx context.Context, c *serveConfig, stdout, stderr io.Writer) error 
 	}
 	stopped := make(chan error, 1)
 	go func() { stopped <- server.Serve(listener) }()
-	summarise(stdout, c, listener.Addr(), upstream, webhookToken != "")
+	summarise(stdout, c, listener.Addr(), healthAddr, upstream, webhookToken != "")
 
 	select {
 	case err := <-stopped:
 		return err
 	case <-ctx.Done():
 	}
-	draining.Store(true)
+	health.draining.Store(true)
 	log.Info("draining: no new requests, those under way end")
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
@@ -230,7 +242,7 @@ func reachable(addr net.Addr) string {
 
 // summarise prints what the gateway talks to and where to go, on one screen
 // and without a secret.
-func summarise(w io.Writer, c *serveConfig, addr net.Addr, upstream string, webhooks bool) {
+func summarise(w io.Writer, c *serveConfig, addr net.Addr, healthAddr, upstream string, webhooks bool) {
 	address := "http://" + addr.String()
 	playground := address + "/"
 	if !c.Playground {
@@ -261,6 +273,7 @@ func summarise(w io.Writer, c *serveConfig, addr net.Addr, upstream string, webh
 		{"Webhooks", receiver},
 		{"Cache", redis},
 		{"Callers", callers},
+		{"Metrics", "http://" + healthAddr + "/metrics"},
 	} {
 		fmt.Fprintf(t, "  %s\t%s\n", line[0], line[1])
 	}
@@ -298,7 +311,7 @@ func newLive(c *serveConfig, e *executor.Executor, t *tenants) *graph.Live {
 
 // newHandler returns the HTTP side of the gateway. Without a receiver, which may
 // be nil, there are no webhooks.
-func newHandler(c *serveConfig, e *executor.Executor, live *graph.Live, receiver *webhooks.Receiver, log *slog.Logger, draining *atomic.Bool) http.Handler {
+func newHandler(c *serveConfig, e *executor.Executor, live *graph.Live, receiver *webhooks.Receiver, log *slog.Logger, h *health) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/graphql", &graph.Handler{Executor: e, MaxBodyBytes: int64(c.MaxBodyBytes), Live: live})
 	if receiver != nil {
@@ -316,22 +329,18 @@ func newHandler(c *serveConfig, e *executor.Executor, live *graph.Live, receiver
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = io.WriteString(w, schema.SDL())
 	})
-	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if draining.Load() {
-			http.Error(w, "draining", http.StatusServiceUnavailable)
-			return
-		}
-		_, _ = io.WriteString(w, "ok\n")
-	})
+	if c.AdminAddr == "" {
+		h.mount(mux)
+	}
 	if c.Playground {
 		mux.Handle("/", web.Handler())
 	}
 	return withRequestID(log, http.NewCrossOriginProtection().Handler(mux))
 }
 
-// newExecutor returns what parses, checks and executes operations.
-func newExecutor(c *serveConfig, source func(context.Context) *loaders.Source, trail *audit.Log, log *slog.Logger) *executor.Executor {
+// newExecutor returns what parses, checks and executes operations. The outer
+// extensions stand before its own.
+func newExecutor(c *serveConfig, source func(context.Context) *loaders.Source, trail *audit.Log, log *slog.Logger, outer ...graphql.HandlerExtension) *executor.Executor {
 	presenter := &graph.Presenter{Log: log, Suggestions: c.Introspection}
 	e := executor.New(graph.NewExecutableSchema(graph.Config{Resolvers: &resolvers.Resolver{Audit: trail}}))
 	e.SetErrorPresenter(presenter.Present)
@@ -341,6 +350,9 @@ func newExecutor(c *serveConfig, source func(context.Context) *loaders.Source, t
 	e.SetQueryCache(lru.New[*ast.QueryDocument](1000))
 	e.SetParserTokenLimit(c.MaxTokens)
 	e.SetDisableSuggestion(!c.Introspection)
+	for _, extension := range outer {
+		e.Use(extension)
+	}
 	e.Use(graph.Limits{Depth: c.MaxDepth, Aliases: c.MaxAliases})
 	if c.Introspection {
 		e.Use(extension.Introspection{})

@@ -39,6 +39,7 @@ type tenantOptions struct {
 	Redis   redis.UniversalClient // nil for none
 	Log     *slog.Logger
 	Now     func() time.Time // nil for the machine's clock
+	Told    func(drift.Call) // of each HTTP request to Drift when it has ended
 }
 
 // newTenants returns the tenants of a gateway, which must be closed.
@@ -66,7 +67,7 @@ func newTenants(o tenantOptions) (*tenants, error) {
 func (t *tenants) open(auth drift.Auth) (*tenant, error) {
 	api, err := drift.New(drift.Options{
 		BaseURL: t.BaseURL, Auth: auth, Timeout: t.Config.DriftTimeout, Concurrency: t.Config.DriftConcurrency, UserAgent: "driftgraph/" + version(),
-		Admit: loaders.Admit, OnCall: loaders.Record,
+		Admit: loaders.Admit, OnCall: t.called,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("the client of Drift: %w", err)
@@ -76,6 +77,12 @@ func (t *tenants) open(auth drift.Auth) (*tenant, error) {
 		opened.source.SetClock(t.Now)
 	}
 	return opened, nil
+}
+
+// called notes an HTTP request to Drift that has ended.
+func (t *tenants) called(ctx context.Context, call drift.Call) {
+	loaders.Record(ctx, call)
+	t.Told(call)
 }
 
 // Close ends what tenants do by themselves, once nothing is asked of them.

@@ -74,9 +74,8 @@ type Cache struct {
 	seq         atomic.Uint64 // counts the drops that this process made or heard
 	ahead       atomic.Int64  // milliseconds that ms is ahead of the clock; only tests set it
 
-	memoryHits, remoteHits, staleHits, misses, shared atomic.Uint64
-	refreshes, refreshErrors, leaseWaits              atomic.Uint64
-	dropsSent, dropsHeard, clears                     atomic.Uint64
+	refreshes, refreshErrors, leaseWaits atomic.Uint64
+	dropsSent, dropsHeard, clears        atomic.Uint64
 
 	mu    sync.Mutex
 	kinds map[string]forgetter // by name
@@ -84,6 +83,7 @@ type Cache struct {
 
 // A forgetter is a Kind, of whatever types.
 type forgetter interface {
+	stats() KindStats
 	forget(full []fullKey)
 	forgetGroups(groups []fullKey)
 	forgetAll()
@@ -201,17 +201,13 @@ type Stats struct {
 	DropsHeard    uint64 // dropped by another that told this one
 	L1Clears      uint64 // how often the in-process tier was emptied, because drops may have been missed
 
-	Bytes int64 // what the in-process tier holds now
+	Bytes     int64 // what the in-process tier holds now
+	RedisDown bool  // Redis has failed, and not answered since
 }
 
 // Stats returns what the Cache has done so far.
 func (c *Cache) Stats() Stats {
 	s := Stats{
-		L1Hits:        c.memoryHits.Load(),
-		RedisHits:     c.remoteHits.Load(),
-		StaleHits:     c.staleHits.Load(),
-		Misses:        c.misses.Load(),
-		Shared:        c.shared.Load(),
 		Refreshes:     c.refreshes.Load(),
 		RefreshErrors: c.refreshErrors.Load(),
 		LeaseWaits:    c.leaseWaits.Load(),
@@ -220,10 +216,18 @@ func (c *Cache) Stats() Stats {
 		L1Clears:      c.clears.Load(),
 		Bytes:         c.memory.bytes(),
 	}
+	for _, k := range c.KindStats() {
+		s.L1Hits += k.L1Hits
+		s.RedisHits += k.RedisHits
+		s.StaleHits += k.StaleHits
+		s.Misses += k.Misses
+		s.Shared += k.Shared
+	}
 	if c.remote != nil {
 		s.RedisTrips = c.remote.trips.Load()
 		s.RedisErrors = c.remote.faults.Load()
 		s.RedisReads = c.remote.recalls.Load()
+		s.RedisDown = c.remote.reads.isShut() || c.remote.writes.isShut()
 	}
 	return s
 }

@@ -31,6 +31,7 @@ type Kind[K comparable, V any] struct {
 	encode     func(any) ([]byte, error) // of a V
 	decode     func([]byte) (V, error)
 	refused    sync.Once // logs the first record that cannot be kept in Redis
+	tally
 
 	mu      sync.Mutex
 	flights map[fullKey]*flight[K, V] // the records being loaded

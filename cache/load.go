@@ -67,8 +67,8 @@ func (k *Kind[K, V]) Load(ctx context.Context, t Tenant, keys []K, fetch Fetch[K
 			due = append(due, m)
 		}
 	}
-	k.cache.memoryHits.Add(uint64(len(keys) - len(missed) - stale))
-	k.cache.staleHits.Add(uint64(stale))
+	k.memoryHits.Add(uint64(len(keys) - len(missed) - stale))
+	k.staleHits.Add(uint64(stale))
 	if len(due) > 0 {
 		k.refresh(due, fetch)
 	}
@@ -183,9 +183,9 @@ func (k *Kind[K, V]) join(misses []miss[K, V], now instant) *batch[K, V] {
 			shared++
 		}
 	}
-	k.cache.memoryHits.Add(hits)
-	k.cache.staleHits.Add(stale)
-	k.cache.shared.Add(shared)
+	k.memoryHits.Add(hits)
+	k.staleHits.Add(stale)
+	k.shared.Add(shared)
 	return b
 }
 
@@ -329,9 +329,9 @@ func (b *batch[K, V]) hear(ctx context.Context, a *ask, flights []*flight[K, V],
 			}
 			k.finish(f, r, nil, source)
 			if source == Stale {
-				c.staleHits.Add(1)
+				k.staleHits.Add(1)
 			} else {
-				c.remoteHits.Add(1)
+				k.remoteHits.Add(1)
 			}
 		case found[i].lease == taken:
 			if !f.waiting {
@@ -402,7 +402,7 @@ func (b *batch[K, V]) call(ctx context.Context, flights []*flight[K, V], fetch F
 		b.end(flights, err)
 	}()
 
-	c.misses.Add(uint64(len(flights)))
+	b.kind.misses.Add(uint64(len(flights)))
 	keys := make([]K, len(flights))
 	byKey := make(map[K]*flight[K, V], len(flights))
 	for i, f := range flights {
@@ -458,7 +458,7 @@ func (b *batch[K, V]) fail(f *flight[K, V], err error) {
 	f.kept.backOff(now.ms)
 	if f.kept.mayStandIn(now) && c.mayFallBack(err) && !k.isDoomed(f) {
 		if !b.refresh {
-			c.staleHits.Add(1)
+			k.staleHits.Add(1)
 		}
 		k.finish(f, f.kept, nil, Stale)
 		return

@@ -41,6 +41,7 @@ type outlook struct {
 	mode      string
 	plan      *loaders.Plan
 	predicted loaders.Range
+	loaders   *loaders.Loaders // nil until it runs
 }
 
 // MutateOperationContext plans an operation, and refuses one that is expected to
@@ -75,6 +76,7 @@ func (r REST) InterceptOperation(ctx context.Context, next graphql.OperationHand
 	// error; the rest is answered. So the time bounds loading, not executing.
 	bounded, cancel := context.WithTimeout(ctx, r.Timeout)
 	l := r.Source(ctx).Loaders(bounded, loaders.Operation{Plan: o.plan, MaxCalls: r.MaxCalls, Steps: o.mode == planFull})
+	o.loaders = l
 	l.Plan(bounded)
 	respond := next(loaders.Attach(ctx, l))
 	return func(ctx context.Context) *graphql.Response {
