@@ -14,6 +14,7 @@ import (
 
 	"github.com/driftgraph/driftgraph/cache"
 	"github.com/driftgraph/driftgraph/drift"
+	"github.com/driftgraph/driftgraph/graph"
 	"github.com/driftgraph/driftgraph/loaders"
 	"github.com/driftgraph/driftgraph/sandbox"
 )
@@ -90,13 +91,16 @@ type serveConfig struct {
 	CacheTTL     cacheTTL      `embed:"" prefix:"cache-ttl-" group:"Cache"`
 	CacheStale   time.Duration `group:"Cache" default:"1h" placeholder:"TIME" help:"How long a record stands in past its time while Drift cannot answer; 0 for never. For as long as its time again, it is answered at once and refreshed meanwhile."`
 
-	MaxBodyBytes     byteSize      `group:"Limits" default:"256KiB" placeholder:"SIZE" help:"Largest request body."`
-	MaxTokens        int           `group:"Limits" default:"3000" placeholder:"N" help:"Most tokens in a GraphQL document."`
-	MaxDepth         int           `group:"Limits" default:"16" placeholder:"N" help:"Most levels of fields in an operation; introspection is exempt."`
-	MaxAliases       int           `group:"Limits" default:"30" placeholder:"N" help:"Most aliases in an operation."`
-	MaxRESTCalls     int           `group:"Limits" name:"max-rest-calls" default:"500" placeholder:"N" help:"Most calls to Drift that an operation may take."`
-	MaxSubscriptions int           `group:"Limits" default:"10000" placeholder:"N" help:"Most subscriptions at once, and most connections that last."`
-	OperationTimeout time.Duration `group:"Limits" default:"15s" placeholder:"TIME" help:"How long an operation may take. What is there by then is answered."`
+	MaxBodyBytes      byteSize      `group:"Limits" default:"256KiB" placeholder:"SIZE" help:"Largest request body."`
+	MaxVariablesBytes byteSize      `group:"Limits" default:"64KiB" placeholder:"SIZE" help:"Largest variables of a request, as they are written in it."`
+	MaxTokens         int           `group:"Limits" default:"2000" placeholder:"N" help:"Most tokens in a GraphQL document."`
+	MaxDepth          int           `group:"Limits" default:"12" placeholder:"N" help:"Most levels of fields in an operation; introspection has a limit of its own."`
+	MaxListDepth      int           `group:"Limits" default:"4" placeholder:"N" help:"Most lists of objects within one another; introspection has a limit of its own."`
+	MaxAliases        int           `group:"Limits" default:"30" placeholder:"N" help:"Most aliases in an operation; one in a fragment counts each time that the fragment is spread."`
+	MaxDirectives     int           `group:"Limits" default:"50" placeholder:"N" help:"Most directives in a GraphQL document."`
+	MaxRESTCalls      int           `group:"Limits" name:"max-rest-calls" default:"500" placeholder:"N" help:"Most calls to Drift that an operation may take."`
+	MaxSubscriptions  int           `group:"Limits" default:"10000" placeholder:"N" help:"Most subscriptions at once, and most connections that last."`
+	OperationTimeout  time.Duration `group:"Limits" default:"15s" placeholder:"TIME" help:"How long an operation may take. What is there by then is answered."`
 
 	Introspection bool `group:"Console" default:"true" negatable:"" help:"Let clients ask for the schema. Default: yes."`
 	Playground    bool `group:"Console" default:"true" negatable:"" help:"Serve the playground at /. Default: yes."`
@@ -321,7 +325,7 @@ func (c *serveConfig) Validate() error {
 	for _, n := range []struct {
 		name  string
 		value int
-	}{{"MAX_TOKENS", c.MaxTokens}, {"MAX_DEPTH", c.MaxDepth}, {"MAX_ALIASES", c.MaxAliases}, {"MAX_REST_CALLS", c.MaxRESTCalls}, {"MAX_SUBSCRIPTIONS", c.MaxSubscriptions}} {
+	}{{"MAX_TOKENS", c.MaxTokens}, {"MAX_DEPTH", c.MaxDepth}, {"MAX_LIST_DEPTH", c.MaxListDepth}, {"MAX_ALIASES", c.MaxAliases}, {"MAX_DIRECTIVES", c.MaxDirectives}, {"MAX_REST_CALLS", c.MaxRESTCalls}, {"MAX_SUBSCRIPTIONS", c.MaxSubscriptions}} {
 		if n.value < 1 {
 			return fmt.Errorf("%s is %d; it takes 1 or more", n.name, n.value)
 		}
@@ -351,6 +355,11 @@ func checkAddress(name, address string) error {
 		return fmt.Errorf("%s is %q; it takes HOST:PORT, such as 127.0.0.1:8080", name, address)
 	}
 	return nil
+}
+
+// limits returns the limits of documents.
+func (c *serveConfig) limits() graph.Limits {
+	return graph.Limits{Tokens: c.MaxTokens, Depth: c.MaxDepth, ListDepth: c.MaxListDepth, Aliases: c.MaxAliases, Directives: c.MaxDirectives}
 }
 
 // credential reports whether there is one for Drift.

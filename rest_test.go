@@ -300,7 +300,7 @@ func TestPrediction(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		w := &queryWriter{t: rt, schema: s, fixtures: emulator.Fixtures(), left: 14}
 		query := "{ " + w.selection(s.Query, 4) + " }"
-		g := assemble(t, parts{drift: emulator}, "--max-aliases=100", "--max-rest-calls=200")
+		g := assemble(t, parts{drift: emulator}, "--max-aliases=100", "--max-list-depth=100", "--max-rest-calls=200")
 		emulator.ResetCalls()
 		dry := g.askPlan(t, "dry-run", query, nil)
 		if dry.Extensions.REST == nil || g.calls() != 0 {

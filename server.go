@@ -24,11 +24,8 @@ import (
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/99designs/gqlgen/graphql/executor"
 	"github.com/99designs/gqlgen/graphql/handler/extension"
-	"github.com/99designs/gqlgen/graphql/handler/lru"
 	"github.com/redis/go-redis/v9"
-	"github.com/vektah/gqlparser/v2/ast"
 
 	"github.com/driftgraph/driftgraph/audit"
 	"github.com/driftgraph/driftgraph/cache"
@@ -305,15 +302,15 @@ func newReceiver(token string, t *tenants, log *slog.Logger) *webhooks.Receiver 
 }
 
 // newLive returns what answers subscriptions.
-func newLive(c *serveConfig, e *executor.Executor, t *tenants) *graph.Live {
-	return graph.NewLive(graph.LiveOptions{Executor: e, Subscribe: t.subscribe, Source: t.source, MaxBodyBytes: int64(c.MaxBodyBytes), Max: c.MaxSubscriptions})
+func newLive(c *serveConfig, e *graph.Executor, t *tenants) *graph.Live {
+	return graph.NewLive(graph.LiveOptions{Executor: e, Subscribe: t.subscribe, Source: t.source, MaxBodyBytes: int64(c.MaxBodyBytes), MaxVariablesBytes: int64(c.MaxVariablesBytes), Max: c.MaxSubscriptions})
 }
 
 // newHandler returns the HTTP side of the gateway. Without a receiver, which may
 // be nil, there are no webhooks.
-func newHandler(c *serveConfig, e *executor.Executor, live *graph.Live, receiver *webhooks.Receiver, log *slog.Logger, h *health) http.Handler {
+func newHandler(c *serveConfig, e *graph.Executor, live *graph.Live, receiver *webhooks.Receiver, log *slog.Logger, h *health) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/graphql", &graph.Handler{Executor: e, MaxBodyBytes: int64(c.MaxBodyBytes), Live: live})
+	mux.Handle("/graphql", &graph.Handler{Executor: e, MaxBodyBytes: int64(c.MaxBodyBytes), MaxVariablesBytes: int64(c.MaxVariablesBytes), Live: live})
 	if receiver != nil {
 		mux.Handle(webhookPath, receiver)
 	} else {
@@ -340,20 +337,16 @@ func newHandler(c *serveConfig, e *executor.Executor, live *graph.Live, receiver
 
 // newExecutor returns what parses, checks and executes operations. The outer
 // extensions stand before its own.
-func newExecutor(c *serveConfig, source func(context.Context) *loaders.Source, trail *audit.Log, log *slog.Logger, outer ...graphql.HandlerExtension) *executor.Executor {
+func newExecutor(c *serveConfig, source func(context.Context) *loaders.Source, trail *audit.Log, log *slog.Logger, outer ...graphql.HandlerExtension) *graph.Executor {
 	presenter := &graph.Presenter{Log: log, Suggestions: c.Introspection}
-	e := executor.New(graph.NewExecutableSchema(graph.Config{Resolvers: &resolvers.Resolver{Audit: trail}}))
+	e := graph.NewExecutor(graph.NewExecutableSchema(graph.Config{Resolvers: &resolvers.Resolver{Audit: trail}}), c.limits(), c.Introspection)
 	e.SetErrorPresenter(presenter.Present)
 	e.SetRecoverFunc(func(_ context.Context, cause any) error {
 		return fmt.Errorf("panic: %v\n%s", cause, debug.Stack())
 	})
-	e.SetQueryCache(lru.New[*ast.QueryDocument](1000))
-	e.SetParserTokenLimit(c.MaxTokens)
-	e.SetDisableSuggestion(!c.Introspection)
 	for _, extension := range outer {
 		e.Use(extension)
 	}
-	e.Use(graph.Limits{Depth: c.MaxDepth, Aliases: c.MaxAliases})
 	if c.Introspection {
 		e.Use(extension.Introspection{})
 	}

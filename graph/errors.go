@@ -88,6 +88,7 @@ func (p *Presenter) Present(ctx context.Context, err error) *gqlerror.Error {
 		if !p.Suggestions {
 			told.Message, _, _ = strings.Cut(told.Message, " Did you mean")
 		}
+		told.Message = shortened(told.Message)
 		told.Err = nil
 		return told
 	case errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, drift.ErrTimeout), errors.Is(err, context.Canceled):

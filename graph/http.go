@@ -27,9 +27,10 @@ const (
 // queries by GET and POST, mutations by POST, and all that lasts by Live. It reads a bounded body, and an
 // answer never holds what a request held.
 type Handler struct {
-	Executor     graphql.GraphExecutor
-	MaxBodyBytes int64 // of a request; a larger one is refused with 413
-	Live         *Live // answers what is asked for by WebSocket or server-sent events
+	Executor          graphql.GraphExecutor
+	MaxBodyBytes      int64 // of a request; a larger one is refused with 413
+	MaxVariablesBytes int64 // of the variables in it, as they are written; also refused with 413
+	Live              *Live // answers what is asked for by WebSocket or server-sent events
 }
 
 // ServeHTTP answers one GraphQL request.
@@ -55,19 +56,19 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
 		if !sameSite(r) {
-			fault = &requestFault{http.StatusForbidden, "a page of another site may not query by GET"}
+			fault = &requestFault{status: http.StatusForbidden, message: "a page of another site may not query by GET"}
 			break
 		}
-		fault = readURL(r, params)
+		fault = readURL(r, h.MaxVariablesBytes, params)
 	case http.MethodPost:
-		fault = readBody(http.MaxBytesReader(w, r.Body, h.MaxBodyBytes), r.Header, params)
+		fault = readBody(http.MaxBytesReader(w, r.Body, h.MaxBodyBytes), r.Header, h.MaxVariablesBytes, params)
 	default:
 		w.Header().Set("Allow", "GET, HEAD, POST")
 		refuse(w, media, http.StatusMethodNotAllowed, "GraphQL takes GET and POST")
 		return
 	}
 	if fault != nil {
-		refuse(w, media, fault.status, fault.message)
+		write(w, media, fault.status, &graphql.Response{Errors: gqlerror.List{fault.told()}}, false)
 		return
 	}
 	params.ReadTime.End = graphql.Now()
@@ -110,6 +111,21 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type requestFault struct {
 	status  int
 	message string
+	limit   int64 // that it exceeds; 0 for none
+}
+
+// told is what the client is told of it.
+func (f *requestFault) told() *gqlerror.Error {
+	err := &gqlerror.Error{Message: f.message, Extensions: map[string]any{"code": CodeBadUserInput}}
+	if f.limit > 0 {
+		err.Extensions["limit"] = f.limit
+	}
+	return err
+}
+
+// tooLarge refuses what has more bytes than it may.
+func tooLarge(what string, limit int64) *requestFault {
+	return &requestFault{http.StatusRequestEntityTooLarge, what + " larger than " + strconv.FormatInt(limit, 10) + " bytes", limit}
 }
 
 // negotiate returns the media type of the answer, "" if none is accepted. Of
@@ -165,7 +181,7 @@ func negotiate(accept []string) string {
 }
 
 // readURL reads a request from the query of its URL.
-func readURL(r *http.Request, params *graphql.RawParams) *requestFault {
+func readURL(r *http.Request, maxVariables int64, params *graphql.RawParams) *requestFault {
 	query := r.URL.Query()
 	params.Query = query.Get("query")
 	params.OperationName = query.Get("operationName")
@@ -175,43 +191,52 @@ func readURL(r *http.Request, params *graphql.RawParams) *requestFault {
 			continue
 		}
 		if err := decode(strings.NewReader(text), into); err != nil {
-			return &requestFault{http.StatusBadRequest, name + " is not a JSON object"}
+			return &requestFault{status: http.StatusBadRequest, message: name + " is not a JSON object"}
 		}
 	}
+	if int64(len(query.Get("variables"))) > maxVariables {
+		return tooLarge("the variables are", maxVariables)
+	}
 	if params.Query == "" {
-		return &requestFault{http.StatusBadRequest, "the parameter query is missing; it takes a GraphQL document"}
+		return &requestFault{status: http.StatusBadRequest, message: "the parameter query is missing; it takes a GraphQL document"}
 	}
 	return nil
 }
 
 // readBody reads a request from a JSON body.
-func readBody(body io.Reader, header http.Header, params *graphql.RawParams) *requestFault {
+func readBody(body io.Reader, header http.Header, maxVariables int64, params *graphql.RawParams) *requestFault {
 	media, options, err := mime.ParseMediaType(header.Get("Content-Type"))
 	if err != nil || media != mediaJSON {
-		return &requestFault{http.StatusUnsupportedMediaType, "Content-Type must be " + mediaJSON}
+		return &requestFault{status: http.StatusUnsupportedMediaType, message: "Content-Type must be " + mediaJSON}
 	}
 	if charset := options["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
-		return &requestFault{http.StatusUnsupportedMediaType, "the charset must be utf-8"}
+		return &requestFault{status: http.StatusUnsupportedMediaType, message: "the charset must be utf-8"}
+	}
+	if encoding := header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return &requestFault{status: http.StatusUnsupportedMediaType, message: "a compressed body is not taken"}
 	}
 	text, err := io.ReadAll(body)
-	var tooLarge *http.MaxBytesError
+	var over *http.MaxBytesError
 	switch {
-	case errors.As(err, &tooLarge):
-		return &requestFault{http.StatusRequestEntityTooLarge, "the body is larger than " + strconv.FormatInt(tooLarge.Limit, 10) + " bytes"}
+	case errors.As(err, &over):
+		return tooLarge("the body is", over.Limit)
 	case err != nil:
-		return &requestFault{http.StatusBadRequest, "the body could not be read to its end"}
+		return &requestFault{status: http.StatusBadRequest, message: "the body could not be read to its end"}
 	}
-	return readParams(text, params)
+	return readParams(text, maxVariables, params)
 }
 
 // readParams reads a request from JSON.
-func readParams(text []byte, params *graphql.RawParams) *requestFault {
+func readParams(text []byte, maxVariables int64, params *graphql.RawParams) *requestFault {
 	if text := bytes.TrimSpace(text); len(text) > 0 && text[0] == '[' {
-		return &requestFault{http.StatusBadRequest, "the body is a list; requests are sent one by one"}
+		return &requestFault{status: http.StatusBadRequest, message: "the body is a list; requests are sent one by one"}
 	}
 	var request map[string]json.RawMessage
 	if err := decode(bytes.NewReader(text), &request); err != nil || request == nil {
-		return &requestFault{http.StatusBadRequest, "the body is not a JSON object"}
+		return &requestFault{status: http.StatusBadRequest, message: "the body is not a JSON object"}
+	}
+	if int64(len(request["variables"])) > maxVariables {
+		return tooLarge("the variables are", maxVariables)
 	}
 	for _, member := range []struct {
 		name string
@@ -228,11 +253,11 @@ func readParams(text []byte, params *graphql.RawParams) *requestFault {
 			continue
 		}
 		if err := decode(bytes.NewReader(value), member.into); err != nil {
-			return &requestFault{http.StatusBadRequest, member.name + " must be " + member.what}
+			return &requestFault{status: http.StatusBadRequest, message: member.name + " must be " + member.what}
 		}
 	}
 	if params.Query == "" {
-		return &requestFault{http.StatusBadRequest, "query is missing; it takes a GraphQL document"}
+		return &requestFault{status: http.StatusBadRequest, message: "query is missing; it takes a GraphQL document"}
 	}
 	return nil
 }

@@ -46,10 +46,11 @@ type LiveOptions struct {
 	// Source returns where the caller's operations read from.
 	Source func(context.Context) *loaders.Source
 
-	MaxBodyBytes int64         // of a message by WebSocket
-	Max          int           // connections at once, and subscriptions at once
-	KeepAlive    time.Duration // how often a quiet connection is shown to be alive; 0 for 15 s
-	Patience     time.Duration // how long a client may take to begin, to answer, and to take a result; 0 for 10 s
+	MaxBodyBytes      int64         // of a message by WebSocket
+	MaxVariablesBytes int64         // of the variables in it, as they are written
+	Max               int           // connections at once, and subscriptions at once
+	KeepAlive         time.Duration // how often a quiet connection is shown to be alive; 0 for 15 s
+	Patience          time.Duration // how long a client may take to begin, to answer, and to take a result; 0 for 10 s
 }
 
 // NewLive returns a Live.

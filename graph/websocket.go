@@ -11,6 +11,7 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/coder/websocket"
+	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
 // subprotocol is the one that is spoken over WebSocket:
@@ -173,16 +174,23 @@ func (s *socket) subscribe(ctx context.Context, m message) (websocket.StatusCode
 	count := len(s.operations)
 	s.mu.Unlock()
 	params := graphql.RawParams{Headers: s.header}
+	fault := readParams(m.Payload, s.live.MaxVariablesBytes, &params)
 	switch {
 	case !begun:
 		return closeUnauthorized, "Unauthorized"
-	case m.ID == "" || len(m.ID) > 256 || readParams(m.Payload, &params) != nil:
+	case m.ID == "" || len(m.ID) > 256 || fault != nil && fault.limit == 0:
 		return closeInvalidMessage, "Invalid message received"
 	case taken:
 		if len(m.ID) > 64 { // a reason has 123 bytes at most
 			return closeSubscriberTaken, "Subscriber already exists"
 		}
 		return closeSubscriberTaken, "Subscriber for " + m.ID + " already exists"
+	}
+	if fault != nil { // it is a message of the protocol, and asks for too much
+		if text, err := encode(gqlerror.List{fault.told()}); err == nil {
+			_ = s.tell(ctx, "error", m.ID, text)
+		}
+		return 0, ""
 	}
 	ctx, cancel := context.WithCancel(graphql.StartOperationTrace(ctx))
 	s.mu.Lock()
