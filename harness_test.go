@@ -116,7 +116,7 @@ func assemble(t *testing.T, p parts, args ...string) *gateway {
 	t.Cleanup(all.Close)
 	receiver := newReceiver(webhookSecret, all, log)
 	t.Cleanup(receiver.Close)
-	trail, closeTrail, err := c.Serve.audit(log)
+	trail, closeTrail, err := c.Serve.audit(log, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -119,6 +119,8 @@ func TestConfigErrors(t *testing.T) {
 		{env{"SANDBOX_SEED": "-1"}, "", "sandbox-seed"},
 		{env{"LOG_LEVEL": "loud"}, "", "log-level"},
 		{env{"LOG_FORMAT": "xml"}, "", "log-format"},
+		{env{"LOG_FORMAT": secret + "token", "DRIFT_TOKEN": secret + "token"}, "", "log-format"},
+		{env{"MAX_DEPTH": secret + "key", "CACHE_KEY": secret + "key"}, "", "max-depth"},
 		{nil, "--no-such-flag", "--no-such-flag"},
 		{nil, "serv", "serv"},
 		{env{"SANDBOX_LISTEN_ADDR": "8090"}, "sandbox", "SANDBOX_LISTEN_ADDR"},

@@ -33,6 +33,7 @@ import (
 	"github.com/driftgraph/driftgraph/graph"
 	"github.com/driftgraph/driftgraph/loaders"
 	"github.com/driftgraph/driftgraph/metrics"
+	"github.com/driftgraph/driftgraph/redact"
 	"github.com/driftgraph/driftgraph/resolvers"
 	"github.com/driftgraph/driftgraph/sandbox"
 	"github.com/driftgraph/driftgraph/schema"
@@ -51,13 +52,19 @@ func main() {
 
 // run does what the command line says until ctx ends. The error it returns is
 // one line that says what to change.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) (failure error) {
 	var c cli
 	parser, err := c.parser(stdout, stderr)
 	if err != nil {
 		return err
 	}
 	command, err := parser.Parse(args)
+	hide := c.redactor()
+	defer func() {
+		if failure != nil && hide.Text(failure.Error()) != failure.Error() {
+			failure = errors.New(hide.Text(failure.Error()))
+		}
+	}()
 	if err != nil {
 		return err
 	}
@@ -69,9 +76,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		_, err := fmt.Fprintln(stdout, "driftgraph", version())
 		return err
 	case "sandbox":
-		return runSandbox(ctx, &c.Sandbox, stdout, stderr)
+		return runSandbox(ctx, &c.Sandbox, hide, stdout, stderr)
 	}
-	return serve(ctx, &c.Serve, stdout, stderr)
+	return serve(ctx, &c.Serve, hide, stdout, stderr)
 }
 
 // version returns the version that the binary was built from.
@@ -82,11 +89,12 @@ func version() string {
 	return "(devel)"
 }
 
-// logger returns a logger as configured.
-func (l logging) logger(w io.Writer) *slog.Logger {
+// logger returns a logger as configured. What it writes goes through hide, which
+// takes secrets and e-mail addresses out.
+func (l logging) logger(w io.Writer, hide *redact.Redactor) *slog.Logger {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(l.LogLevel)) // kong has checked it
-	options := &slog.HandlerOptions{Level: level}
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: hide.Attr}
 	if l.LogFormat == "json" {
 		return slog.New(requestHandler{slog.NewJSONHandler(w, options)})
 	}
@@ -94,7 +102,7 @@ func (l logging) logger(w io.Writer) *slog.Logger {
 }
 
 // runSandbox serves the emulator alone.
-func runSandbox(ctx context.Context, c *sandboxConfig, stdout, stderr io.Writer) error {
+func runSandbox(ctx context.Context, c *sandboxConfig, hide *redact.Redactor, stdout, stderr io.Writer) error {
 	cfg, err := c.Knobs.config()
 	if err != nil {
 		return err
@@ -102,7 +110,7 @@ func runSandbox(ctx context.Context, c *sandboxConfig, stdout, stderr io.Writer)
 	cfg.Token, cfg.WebhookToken = c.Token, cmp.Or(cfg.WebhookToken, sandbox.DefaultWebhookToken)
 	cfg.Users, cfg.Contacts, cfg.Accounts = c.Size.Users, c.Size.Contacts, c.Size.Accounts
 	cfg.Conversations, cfg.MaxMessages = c.Size.Conversations, c.Size.MaxMessages
-	cfg.Log = c.Logging.logger(stderr)
+	cfg.Log = c.Logging.logger(stderr, hide)
 	listener, err := net.Listen("tcp", c.ListenAddr)
 	if err != nil {
 		return fmt.Errorf("SANDBOX_LISTEN_ADDR: %w", err)
@@ -127,8 +135,8 @@ func runSandbox(ctx context.Context, c *sandboxConfig, stdout, stderr io.Writer)
 const drainTimeout = 20 * time.Second
 
 // serve runs the gateway until ctx ends, then lets the requests under way end.
-func serve(ctx context.Context, c *serveConfig, stdout, stderr io.Writer) error {
-	log := c.Logging.logger(stderr)
+func serve(ctx context.Context, c *serveConfig, hide *redact.Redactor, stdout, stderr io.Writer) error {
+	log := c.Logging.logger(stderr, hide)
 	slog.SetDefault(log)
 	listener, err := net.Listen("tcp", c.ListenAddr)
 	if err != nil {
@@ -174,7 +182,7 @@ func serve(ctx context.Context, c *serveConfig, stdout, stderr io.Writer) error 
 	}
 	defer all.Close()
 
-	trail, closeTrail, err := c.audit(log)
+	trail, closeTrail, err := c.audit(log, hide)
 	if err != nil {
 		return fmt.Errorf("AUDIT_LOG: %w", err)
 	}
@@ -279,7 +287,7 @@ func summarise(w io.Writer, c *serveConfig, addr net.Addr, healthAddr, upstream 
 }
 
 // audit returns the audit log, and what closes it.
-func (c *serveConfig) audit(log *slog.Logger) (*audit.Log, func(), error) {
+func (c *serveConfig) audit(log *slog.Logger, hide *redact.Redactor) (*audit.Log, func(), error) {
 	if c.AuditLog == "" {
 		return audit.New(log.Handler(), c.AuditKey, log), func() {}, nil
 	}
@@ -287,7 +295,7 @@ func (c *serveConfig) audit(log *slog.Logger) (*audit.Log, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return audit.New(requestHandler{slog.NewJSONHandler(file, nil)}, c.AuditKey, log), func() { _ = file.Close() }, nil
+	return audit.New(requestHandler{slog.NewJSONHandler(file, &slog.HandlerOptions{ReplaceAttr: hide.Attr})}, c.AuditKey, log), func() { _ = file.Close() }, nil
 }
 
 // webhookPath is where Drift posts its events to.
@@ -303,7 +311,7 @@ func newReceiver(token string, t *tenants, log *slog.Logger) *webhooks.Receiver 
 
 // newLive returns what answers subscriptions.
 func newLive(c *serveConfig, e *graph.Executor, t *tenants) *graph.Live {
-	return graph.NewLive(graph.LiveOptions{Executor: e, Subscribe: t.subscribe, Source: t.source, MaxBodyBytes: int64(c.MaxBodyBytes), MaxVariablesBytes: int64(c.MaxVariablesBytes), Max: c.MaxSubscriptions})
+	return graph.NewLive(graph.LiveOptions{Executor: e, Recover: e.PresentRecoveredError, Subscribe: t.subscribe, Source: t.source, MaxBodyBytes: int64(c.MaxBodyBytes), MaxVariablesBytes: int64(c.MaxVariablesBytes), Max: c.MaxSubscriptions})
 }
 
 // newHandler returns the HTTP side of the gateway. Without a receiver, which may
@@ -332,7 +340,7 @@ func newHandler(c *serveConfig, e *graph.Executor, live *graph.Live, receiver *w
 	if c.Playground {
 		mux.Handle("/", web.Handler())
 	}
-	return withRequestID(log, http.NewCrossOriginProtection().Handler(mux))
+	return withRequestID(log, withRecovery(log, http.NewCrossOriginProtection().Handler(mux)))
 }
 
 // newExecutor returns what parses, checks and executes operations. The outer
@@ -342,7 +350,7 @@ func newExecutor(c *serveConfig, source func(context.Context) *loaders.Source, t
 	e := graph.NewExecutor(graph.NewExecutableSchema(graph.Config{Resolvers: &resolvers.Resolver{Audit: trail}}), c.limits(), c.Introspection)
 	e.SetErrorPresenter(presenter.Present)
 	e.SetRecoverFunc(func(_ context.Context, cause any) error {
-		return fmt.Errorf("panic: %v\n%s", cause, debug.Stack())
+		return redact.Panicked(cause)
 	})
 	for _, extension := range outer {
 		e.Use(extension)

@@ -21,6 +21,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -280,8 +281,17 @@ func (w *work) wait(timeout time.Duration) bool {
 func guard[T any](fn func() (T, error)) (v T, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("cache: panic: %v", r)
+			err = fmt.Errorf("cache: panic: %s", causeOf(r))
 		}
 	}()
 	return fn()
+}
+
+// causeOf returns what may be told of the cause of a panic: what the runtime
+// says of it, or else its type, for its text may hold anything.
+func causeOf(panicked any) string {
+	if err, ok := panicked.(runtime.Error); ok {
+		return err.Error()
+	}
+	return fmt.Sprintf("%T", panicked)
 }

@@ -391,8 +391,8 @@ func (b *batch[K, V]) call(ctx context.Context, flights []*flight[K, V], fetch F
 	returned := false
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("cache: fetch of %s: panic: %v", b.kind.name, r)
-			c.log.ErrorContext(ctx, "cache: panic of a fetch", "kind", b.kind.name, "panic", r, "stack", string(debug.Stack()))
+			err = fmt.Errorf("cache: fetch of %s: panic: %s", b.kind.name, causeOf(r))
+			c.log.ErrorContext(ctx, "cache: panic of a fetch", "kind", b.kind.name, "panic", causeOf(r), "stack", string(debug.Stack()))
 		} else if !returned {
 			err = fmt.Errorf("cache: fetch of %s ended its goroutine", b.kind.name)
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/driftgraph/driftgraph/auth"
 	"github.com/driftgraph/driftgraph/drift"
 	"github.com/driftgraph/driftgraph/loaders"
+	"github.com/driftgraph/driftgraph/redact"
 	"github.com/driftgraph/driftgraph/relay"
 )
 
@@ -64,6 +65,12 @@ type Presenter struct {
 
 // Present makes a GraphQL error of err.
 func (p *Presenter) Present(ctx context.Context, err error) *gqlerror.Error {
+	told := p.present(ctx, err)
+	told.Message = redact.Text(told.Message) // it may quote an argument
+	return told
+}
+
+func (p *Presenter) present(ctx context.Context, err error) *gqlerror.Error {
 	told := graphql.DefaultErrorPresenter(ctx, err)
 	var input *relay.InputError
 	var budget *loaders.BudgetError

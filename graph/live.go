@@ -41,6 +41,8 @@ type Live struct {
 // LiveOptions are the settings of a Live.
 type LiveOptions struct {
 	Executor graphql.GraphExecutor
+	// Recover returns what is told of a panic, once it is logged.
+	Recover func(ctx context.Context, cause any) error
 	// Subscribe returns a subscription to the events that the caller may hear of.
 	Subscribe func(context.Context, events.Filter) *events.Subscription
 	// Source returns where the caller's operations read from.
@@ -219,7 +221,14 @@ func (r *refusal) Error() string { return r.answer.Errors.Error() }
 
 // execute runs an operation for one event, from the very start. It returns the
 // result, nil if there is none.
-func (o *operation) execute(ctx context.Context, field string) ([]byte, error) {
+func (o *operation) execute(ctx context.Context, field string) (text []byte, err error) {
+	defer func() {
+		if cause := recover(); cause != nil { // it would end the process
+			answer := o.live.recovered(ctx, cause)
+			answer.Data = null(field)
+			text, err = encode(answer)
+		}
+	}()
 	params := o.params
 	params.ReadTime = graphql.TraceTiming{Start: graphql.Now(), End: graphql.Now()}
 	ctx = graphql.StartOperationTrace(ctx)
@@ -236,6 +245,12 @@ func (o *operation) execute(ctx context.Context, field string) ([]byte, error) {
 		answer.Data = null(field)
 	}
 	return encode(answer)
+}
+
+// recovered returns what is told of a panic.
+func (l *Live) recovered(ctx context.Context, cause any) *graphql.Response {
+	told, _ := l.Recover(ctx, cause).(*gqlerror.Error)
+	return &graphql.Response{Errors: gqlerror.List{told}}
 }
 
 // answer answers what is no subscription.

@@ -219,6 +219,11 @@ func (s *socket) subscribe(ctx context.Context, m message) (websocket.StatusCode
 
 // execute runs an operation to its end, and says so unless the client ended it.
 func (s *socket) execute(ctx context.Context, o *operation, id string, others int) {
+	defer func() {
+		if cause := recover(); cause != nil { // it would end the process
+			_ = o.refuse(o.live.recovered(ctx, cause))
+		}
+	}()
 	params := o.params
 	op, refused := s.live.Executor.CreateOperationContext(ctx, &params)
 	var err error

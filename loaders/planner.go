@@ -3,7 +3,6 @@ package loaders
 import (
 	"context"
 	"log/slog"
-	"runtime/debug"
 	"slices"
 	"sync"
 
@@ -11,6 +10,7 @@ import (
 	"github.com/graph-gophers/dataloader/v7"
 
 	"github.com/driftgraph/driftgraph/cache"
+	"github.com/driftgraph/driftgraph/redact"
 )
 
 // A level says how much is known of an object. A list row of a conversation
@@ -105,7 +105,7 @@ func (l *Loaders) planPayload(ctx context.Context, object any, steps []int) {
 func (l *Loaders) readAhead(ctx context.Context, f *field, visit func(*planner)) {
 	defer func() {
 		if cause := recover(); cause != nil { // the resolvers still read what they need
-			slog.ErrorContext(ctx, "the planner failed", "cause", cause, "stack", string(debug.Stack()))
+			slog.ErrorContext(ctx, "the planner failed", "error", redact.Panicked(cause))
 		}
 	}()
 	p := &planner{Loaders: l, ctx: ctx, dirty: make(map[flusher]struct{})}

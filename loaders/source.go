@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/driftgraph/driftgraph/cache"
 	"github.com/driftgraph/driftgraph/drift"
+	"github.com/driftgraph/driftgraph/redact"
 	"github.com/driftgraph/driftgraph/relay"
 )
 
@@ -333,7 +333,7 @@ func each[K comparable, V any](get func(context.Context, K) (V, error)) cache.Fe
 func safely(fn func() error) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			err = fmt.Errorf("panic: %v\n%s", cause, debug.Stack())
+			err = redact.Panicked(cause)
 		}
 	}()
 	return fn()
@@ -560,7 +560,12 @@ func (s *Source) accountDirectory(ctx context.Context) (*AccountDirectory, error
 	failures := make([]error, len(pages))
 	var calls sync.WaitGroup
 	for i := range pages {
-		calls.Go(func() { pages[i], failures[i] = s.api.Accounts(ctx, i*drift.MaxAccounts, drift.MaxAccounts) })
+		calls.Go(func() {
+			failures[i] = safely(func() (err error) {
+				pages[i], err = s.api.Accounts(ctx, i*drift.MaxAccounts, drift.MaxAccounts)
+				return err
+			})
+		})
 	}
 	calls.Wait()
 	if err := errors.Join(failures...); err != nil {
@@ -624,8 +629,16 @@ func (s *Source) halve(ctx context.Context, w MeetingWindow, times int) ([]*drif
 	var early, late []*drift.Meeting
 	var errEarly, errLate error
 	var halves sync.WaitGroup
-	halves.Go(func() { early, errEarly = s.halve(ctx, MeetingWindow{w.From, middle}, times-1) })
-	halves.Go(func() { late, errLate = s.halve(ctx, MeetingWindow{middle, w.To}, times-1) })
+	half := func(list *[]*drift.Meeting, failure *error, w MeetingWindow) {
+		halves.Go(func() {
+			*failure = safely(func() (err error) {
+				*list, err = s.halve(ctx, w, times-1)
+				return err
+			})
+		})
+	}
+	half(&early, &errEarly, MeetingWindow{w.From, middle})
+	half(&late, &errLate, MeetingWindow{middle, w.To})
 	halves.Wait()
 	if err := errors.Join(errEarly, errLate); err != nil {
 		return nil, err

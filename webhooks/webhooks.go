@@ -21,6 +21,7 @@ import (
 	"github.com/driftgraph/driftgraph/drift"
 	"github.com/driftgraph/driftgraph/events"
 	"github.com/driftgraph/driftgraph/loaders"
+	"github.com/driftgraph/driftgraph/redact"
 )
 
 const (
@@ -204,6 +205,11 @@ func laneOf(id drift.ID) uint64 {
 
 // do forgets what has changed, and then tells subscribers, who read it anew.
 func (r *Receiver) do(j job) {
+	defer func() {
+		if cause := recover(); cause != nil { // it would end the process
+			r.Log.Error("an event of Drift's could not be worked off", "error", redact.Panicked(cause))
+		}
+	}()
 	err := r.Drop(j.change)
 	if j.forget != "" {
 		err = errors.Join(err, r.Forget(j.forget))

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/driftgraph/driftgraph/graph"
+	"github.com/driftgraph/driftgraph/redact"
+)
+
+// redactor returns what keeps the secrets of the configuration, whether or not
+// it could be read to its end, out of what is logged and printed.
+func (c *cli) redactor() *redact.Redactor {
+	secrets := []string{
+		c.Serve.DriftToken, c.Serve.DriftClientSecret, c.Serve.DriftRefreshToken, c.Serve.DriftWebhookToken, c.Serve.AuditKey,
+		c.Serve.SandboxKnobs.WebhookToken, c.Sandbox.Token, c.Sandbox.Knobs.WebhookToken,
+	}
+	secrets = append(secrets, strings.Split(c.Serve.CacheKey, ",")...)
+	if u, err := url.Parse(c.Serve.RedisURL); err == nil {
+		password, _ := u.User.Password()
+		secrets = append(secrets, password)
+	}
+	for _, name := range []string{"DRIFT_TOKEN", "DRIFT_CLIENT_SECRET", "DRIFT_REFRESH_TOKEN", "DRIFT_WEBHOOK_TOKEN", "AUDIT_KEY", "CACHE_KEY"} {
+		secrets = append(secrets, os.Getenv(name)) // which may not have been read yet
+	}
+	return redact.New(secrets...)
+}
+
+// withRecovery answers a request whose handler panics as any other that fails
+// inside: by an id, under which the log has the stack. What was sent before is
+// cut off.
+func withRecovery(log *slog.Logger, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			cause := recover()
+			switch {
+			case cause == nil:
+				return
+			case cause == http.ErrAbortHandler: // not a fault: the server is to hang up
+				panic(cause)
+			}
+			id := rand.Text()
+			log.ErrorContext(r.Context(), "internal error", "errorId", id, "error", redact.Panicked(cause))
+			w.Header().Set("Content-Type", "application/json; charset=utf-8")
+			w.Header().Del("Content-Length")
+			w.WriteHeader(http.StatusInternalServerError)
+			fmt.Fprintf(w, `{"errors":[{"message":"internal error","extensions":{"code":%q,"errorId":%q}}]}`, graph.CodeInternalServerError, id)
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
