@@ -24,6 +24,7 @@ import (
 type cli struct {
 	Serve   serveConfig   `cmd:"" default:"withargs" help:"Serve the graph. This is what happens without a command."`
 	Sandbox sandboxConfig `cmd:"" help:"Serve the emulator of Drift's API alone, for integrations of your own."`
+	Key     keyConfig     `cmd:"" help:"Make a key for a caller, and print it."`
 	Schema  struct{}      `cmd:"" help:"Print the GraphQL schema."`
 	Version struct{}      `cmd:"" help:"Print the version."`
 }
@@ -74,6 +75,8 @@ func tellDefault(flag *kong.Flag) {
 type serveConfig struct {
 	ListenAddr string `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on."`
 	AdminAddr  string `placeholder:"HOST:PORT" help:"Address of its own for /metrics, /livez and /readyz, and for profiles at /debug/pprof/. Default: the first three are on LISTEN_ADDR, and there are no profiles."`
+
+	Callers callersConfig `embed:"" group:"Callers"`
 
 	DriftToken        string        `group:"Drift" placeholder:"TOKEN" help:"Access token of an app that is installed in Drift. DRIFT_TOKEN_FILE names a file that holds it."`
 	DriftClientID     string        `group:"Drift" name:"drift-client-id" placeholder:"ID" help:"OAuth client, instead of a token."`
@@ -296,6 +299,9 @@ func (c *serveConfig) Validate() error {
 		if err := checkAddress("ADMIN_ADDR", c.AdminAddr); err != nil {
 			return err
 		}
+	}
+	if err := c.Callers.check(); err != nil {
+		return err
 	}
 	if c.DriftBaseURL != "" {
 		u, err := url.Parse(c.DriftBaseURL)

@@ -410,7 +410,7 @@ func TestInternalErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	broken := loaders.NewSource(store, nil, drift.StaticToken(testToken)) // without a client: each call panics
-	server := httptest.NewServer(newHandler(&c.Serve, newExecutor(&c.Serve, func(context.Context) *loaders.Source { return broken }, nil, log), nil, nil, log, &health{metrics: metrics.New("test")}))
+	server := httptest.NewServer(newHandler(&c.Serve, newExecutor(&c.Serve, func(context.Context) *loaders.Source { return broken }, nil, log), nil, nil, nil, log, &health{metrics: metrics.New("test")}))
 	t.Cleanup(server.Close)
 	for _, field := range []string{"contact(id: 5) { name }", `contactsByExternalId(externalIds: ["a"]) { name }`, "conversationStats { open }"} {
 		r := (&gateway{url: server.URL}).ask(t, "{ "+field+" viewer { caller } }")

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -125,11 +126,15 @@ func assemble(t *testing.T, p parts, args ...string) *gateway {
 	if p.use != nil {
 		execute.Use(p.use)
 	}
-	options := newLive(&c.Serve, execute, all).LiveOptions
+	door, _, err := c.Serve.door(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := newLive(&c.Serve, execute, all, door).LiveOptions
 	options.KeepAlive, options.Patience = cmp.Or(p.live.KeepAlive, options.KeepAlive), cmp.Or(p.live.Patience, options.Patience)
 	live := graph.NewLive(options)
 	meter.Read(metrics.Parts{Cache: all.records, Bus: all.bus, Live: live, Receiver: receiver})
-	handler := newHandler(&c.Serve, execute, live, receiver, log, &health{metrics: meter})
+	handler := newHandler(&c.Serve, execute, live, door, receiver, log, &health{metrics: meter})
 	if p.caller != nil {
 		handler = calledBy(p.caller, handler)
 	}

@@ -478,7 +478,7 @@ func TestGDPRPermission(t *testing.T) {
 	if name := at(stranger.get(t, `{ viewer { caller } }`), "viewer.caller"); name != "stranger" {
 		t.Errorf("the caller is %v", name)
 	}
-	officer := assemble(t, parts{caller: &auth.Caller{Name: "officer", Permissions: []auth.Permission{auth.GDPR}}})
+	officer := assemble(t, parts{caller: &auth.Caller{Name: "officer", Permissions: []auth.Permission{auth.GDPRRead, auth.GDPRWrite}}})
 	officer.get(t, query)
 	for _, g := range []*gateway{stranger, officer} {
 		for _, line := range auditLines(t, g.log.String()) {
@@ -494,7 +494,7 @@ func TestGDPRPermission(t *testing.T) {
 func TestAuditLog(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "audit.log")
 	server := startRedis(t)
-	g := assemble(t, parts{redis: server.client(t), caller: &auth.Caller{Name: "officer", Permissions: []auth.Permission{auth.GDPR}}},
+	g := assemble(t, parts{redis: server.client(t), caller: &auth.Caller{Name: "officer", Permissions: []auth.Permission{auth.GDPRRead, auth.GDPRWrite}}},
 		"--audit-log="+file, "--audit-key=a key", "--drift-timeout=1s")
 	const upper = "Jamal.Horvat@Brightway.example"
 	ask := func(operation, email string) {

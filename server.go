@@ -28,6 +28,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/driftgraph/driftgraph/audit"
+	"github.com/driftgraph/driftgraph/auth"
 	"github.com/driftgraph/driftgraph/cache"
 	"github.com/driftgraph/driftgraph/drift"
 	"github.com/driftgraph/driftgraph/graph"
@@ -75,6 +76,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (failure 
 	case "version":
 		_, err := fmt.Fprintln(stdout, "driftgraph", version())
 		return err
+	case "key":
+		return makeKey(&c.Key, stdout, stderr)
 	case "sandbox":
 		return runSandbox(ctx, &c.Sandbox, hide, stdout, stderr)
 	}
@@ -143,8 +146,12 @@ func serve(ctx context.Context, c *serveConfig, hide *redact.Redactor, stdout, s
 		return fmt.Errorf("LISTEN_ADDR: %w", err)
 	}
 	defer listener.Close()
+	door, callers, err := c.door(listener.Addr(), log)
+	if err != nil {
+		return err
+	}
 
-	var auth drift.Auth
+	var credential drift.Auth
 	baseURL, upstream, webhookToken := c.DriftBaseURL, "", c.DriftWebhookToken
 	if c.sandboxed() {
 		webhookToken = cmp.Or(c.SandboxKnobs.WebhookToken, c.DriftWebhookToken, rand.Text())
@@ -153,13 +160,13 @@ func serve(ctx context.Context, c *serveConfig, hide *redact.Redactor, stdout, s
 			return err
 		}
 		defer emulator.Close()
-		auth, baseURL = drift.StaticToken("sandbox-"+rand.Text()), emulator.url
+		credential, baseURL = drift.StaticToken("sandbox-"+rand.Text()), emulator.url
 		upstream = "the embedded sandbox: invented people, nothing leaves this machine. DRIFT_TOKEN connects the real one"
 		if u, err := url.Parse(c.SandboxKnobs.Webhooks); err == nil && u.Host != "" {
 			upstream = "the embedded sandbox: invented people, whose webhooks go to " + u.Host + ". DRIFT_TOKEN connects the real one"
 		}
 	} else {
-		if auth, err = c.auth(); err != nil {
+		if credential, err = c.auth(); err != nil {
 			return err
 		}
 		upstream = "Drift's API"
@@ -176,7 +183,7 @@ func serve(ctx context.Context, c *serveConfig, hide *redact.Redactor, stdout, s
 		defer shared.Close()
 	}
 	meter := metrics.New(version())
-	all, err := newTenants(tenantOptions{Config: c, BaseURL: baseURL, Auth: auth, Redis: shared, Log: log, Told: meter.Call})
+	all, err := newTenants(tenantOptions{Config: c, BaseURL: baseURL, Auth: credential, Redis: shared, Log: log, Told: meter.Call})
 	if err != nil {
 		return err
 	}
@@ -191,7 +198,7 @@ func serve(ctx context.Context, c *serveConfig, hide *redact.Redactor, stdout, s
 	receiver := newReceiver(webhookToken, all, log)
 	defer receiver.Close()
 	execute := newExecutor(c, all.source, trail, log, graph.Observe{Tell: meter.Operation})
-	live := newLive(c, execute, all)
+	live := newLive(c, execute, all, door)
 	meter.Read(metrics.Parts{Cache: all.records, Bus: all.bus, Live: live, Receiver: receiver})
 	health := &health{metrics: meter}
 	healthAddr := listener.Addr().String()
@@ -204,7 +211,7 @@ func serve(ctx context.Context, c *serveConfig, hide *redact.Redactor, stdout, s
 		healthAddr = admin.Addr
 	}
 	server := &http.Server{
-		Handler:           newHandler(c, execute, live, receiver, log, health),
+		Handler:           newHandler(c, execute, live, door, receiver, log, health),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      c.OperationTimeout + 30*time.Second,
@@ -214,7 +221,7 @@ func serve(ctx context.Context, c *serveConfig, hide *redact.Redactor, stdout, s
 	}
 	stopped := make(chan error, 1)
 	go func() { stopped <- server.Serve(listener) }()
-	summarise(stdout, c, listener.Addr(), healthAddr, upstream, webhookToken != "")
+	summarise(stdout, c, listener.Addr(), healthAddr, upstream, callers, webhookToken != "")
 
 	select {
 	case err := <-stopped:
@@ -247,7 +254,7 @@ func reachable(addr net.Addr) string {
 
 // summarise prints what the gateway talks to and where to go, on one screen
 // and without a secret.
-func summarise(w io.Writer, c *serveConfig, addr net.Addr, healthAddr, upstream string, webhooks bool) {
+func summarise(w io.Writer, c *serveConfig, addr net.Addr, healthAddr, upstream, callers string, webhooks bool) {
 	address := "http://" + addr.String()
 	playground := address + "/"
 	if !c.Playground {
@@ -263,10 +270,6 @@ func summarise(w io.Writer, c *serveConfig, addr net.Addr, healthAddr, upstream 
 		if c.CacheKey != "" {
 			redis += ", encrypted"
 		}
-	}
-	callers := "everyone on this machine"
-	if host, _, _ := net.SplitHostPort(addr.String()); !net.ParseIP(host).IsLoopback() {
-		callers = "everyone who reaches this address: put something in front that asks who they are"
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
 	fmt.Fprintf(t, "Driftgraph %s\n\n", version())
@@ -310,15 +313,15 @@ func newReceiver(token string, t *tenants, log *slog.Logger) *webhooks.Receiver 
 }
 
 // newLive returns what answers subscriptions.
-func newLive(c *serveConfig, e *graph.Executor, t *tenants) *graph.Live {
-	return graph.NewLive(graph.LiveOptions{Executor: e, Recover: e.PresentRecoveredError, Subscribe: t.subscribe, Source: t.source, MaxBodyBytes: int64(c.MaxBodyBytes), MaxVariablesBytes: int64(c.MaxVariablesBytes), Max: c.MaxSubscriptions})
+func newLive(c *serveConfig, e *graph.Executor, t *tenants, door *graph.Door) *graph.Live {
+	return graph.NewLive(graph.LiveOptions{Executor: e, Recover: e.PresentRecoveredError, Subscribe: t.subscribe, Source: t.source, Door: door, MaxBodyBytes: int64(c.MaxBodyBytes), MaxVariablesBytes: int64(c.MaxVariablesBytes), Max: c.MaxSubscriptions})
 }
 
-// newHandler returns the HTTP side of the gateway. Without a receiver, which may
-// be nil, there are no webhooks.
-func newHandler(c *serveConfig, e *graph.Executor, live *graph.Live, receiver *webhooks.Receiver, log *slog.Logger, h *health) http.Handler {
+// newHandler returns the HTTP side of the gateway. Without a receiver there are no
+// webhooks, and without a door nobody is asked who it is: either may be nil.
+func newHandler(c *serveConfig, e *graph.Executor, live *graph.Live, door *graph.Door, receiver *webhooks.Receiver, log *slog.Logger, h *health) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/graphql", &graph.Handler{Executor: e, MaxBodyBytes: int64(c.MaxBodyBytes), MaxVariablesBytes: int64(c.MaxVariablesBytes), Live: live})
+	mux.Handle("/graphql", door.Guard(&graph.Handler{Executor: e, MaxBodyBytes: int64(c.MaxBodyBytes), MaxVariablesBytes: int64(c.MaxVariablesBytes), Live: live}))
 	if receiver != nil {
 		mux.Handle(webhookPath, receiver)
 	} else {
@@ -326,14 +329,14 @@ func newHandler(c *serveConfig, e *graph.Executor, live *graph.Live, receiver *w
 			http.Error(w, "webhooks are not taken here (DRIFT_WEBHOOK_TOKEN)", http.StatusNotFound)
 		})
 	}
-	mux.HandleFunc("GET /schema.graphql", func(w http.ResponseWriter, _ *http.Request) {
+	mux.Handle("GET /schema.graphql", door.Guard(graph.Require(auth.Introspect, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if !c.Introspection {
 			http.Error(w, "the schema is not public here (INTROSPECTION)", http.StatusNotFound)
 			return
 		}
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = io.WriteString(w, schema.SDL())
-	})
+	}))))
 	if c.AdminAddr == "" {
 		h.mount(mux)
 	}

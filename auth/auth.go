@@ -6,35 +6,60 @@ import (
 	"slices"
 )
 
-// A Permission is something that not every caller may do.
+// A Permission is something that not every caller may do. Those that are scopes
+// of Drift's bear its names.
 type Permission string
 
-// The permissions.
+// The permissions. What each lets a caller do stands in the schema.
 const (
-	GDPR Permission = "gdpr" // to have Drift tell or forget what it knows of a person
+	ContactRead       Permission = "contact_read"
+	ContactWrite      Permission = "contact_write"
+	AllContactRead    Permission = "all_contact_read"
+	ConversationRead  Permission = "conversation_read"
+	ConversationWrite Permission = "conversation_write"
+	UserRead          Permission = "user_read"
+	UserWrite         Permission = "user_write"
+	AccountRead       Permission = "account_read"
+	AccountWrite      Permission = "account_write"
+	PlaybookRead      Permission = "playbook_read"
+	GDPRRead          Permission = "gdpr_read"
+	GDPRWrite         Permission = "gdpr_write"
+
+	PlanRead   Permission = "plan_read"  // to be told what an operation cost Drift
+	Introspect Permission = "introspect" // to ask for the schema
 )
+
+// Permissions returns all permissions.
+func Permissions() []Permission {
+	return []Permission{
+		ContactRead, ContactWrite, AllContactRead, ConversationRead, ConversationWrite, UserRead, UserWrite,
+		AccountRead, AccountWrite, PlaybookRead, GDPRRead, GDPRWrite, PlanRead, Introspect,
+	}
+}
 
 // A Caller is who sends an operation.
 type Caller struct {
 	Name        string       // as it is told to the caller and written to the audit log
 	Permissions []Permission // nil for none
-	all         bool         // has every permission
 }
 
-// anyone is the caller where the gateway asks for no credential.
-var anyone = &Caller{Name: "anonymous", all: true}
+// May reports whether the caller has a permission.
+func (c *Caller) May(p Permission) bool { return slices.Contains(c.Permissions, p) }
 
-type contextKey struct{}
+// anyone is the caller where the gateway asks for no credential.
+var anyone = &Caller{Name: "anonymous", Permissions: Permissions()}
+
+type callerKey struct{}
 
 // WithCaller returns a context of the caller's.
 func WithCaller(ctx context.Context, c *Caller) context.Context {
-	return context.WithValue(ctx, contextKey{}, c)
+	return context.WithValue(ctx, callerKey{}, c)
 }
 
 // CallerOf returns the caller that a context is of; one who is not known by name
 // and may do everything if it is of none.
 func CallerOf(ctx context.Context) *Caller {
-	if c, ok := ctx.Value(contextKey{}).(*Caller); ok {
+	if c, ok := ctx.Value(callerKey{}).(*Caller); ok {
 		return c
 	}
 	return anyone
@@ -52,7 +77,7 @@ func (e *PermissionError) Error() string {
 
 // May returns a *PermissionError if the caller has not the permission.
 func May(ctx context.Context, p Permission) error {
-	if c := CallerOf(ctx); !c.all && !slices.Contains(c.Permissions, p) {
+	if !CallerOf(ctx).May(p) {
 		return &PermissionError{p}
 	}
 	return nil

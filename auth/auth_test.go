@@ -14,16 +14,16 @@ func TestMay(t *testing.T) {
 	if name := auth.CallerOf(ctx).Name; name != "anonymous" {
 		t.Errorf("a caller who was not asked is %q", name)
 	}
-	if err := auth.May(ctx, auth.GDPR); err != nil {
+	if err := auth.May(ctx, auth.GDPRWrite); err != nil {
 		t.Errorf("a caller who was not asked: %v", err)
 	}
-	officer := auth.WithCaller(ctx, &auth.Caller{Name: "officer", Permissions: []auth.Permission{auth.GDPR}})
-	if err := auth.May(officer, auth.GDPR); err != nil || auth.CallerOf(officer).Name != "officer" {
+	officer := auth.WithCaller(ctx, &auth.Caller{Name: "officer", Permissions: []auth.Permission{auth.GDPRWrite}})
+	if err := auth.May(officer, auth.GDPRWrite); err != nil || auth.CallerOf(officer).Name != "officer" {
 		t.Errorf("%s with the permission: %v", auth.CallerOf(officer).Name, err)
 	}
 	for name, c := range map[string]*auth.Caller{"none": {Name: "agent"}, "another": {Name: "agent", Permissions: []auth.Permission{"other"}}} {
 		var missing *auth.PermissionError
-		if err := auth.May(auth.WithCaller(ctx, c), auth.GDPR); !errors.As(err, &missing) || missing.Permission != auth.GDPR {
+		if err := auth.May(auth.WithCaller(ctx, c), auth.GDPRWrite); !errors.As(err, &missing) || missing.Permission != auth.GDPRWrite {
 			t.Errorf("a caller with %s of the permissions gets %v", name, err)
 		}
 	}

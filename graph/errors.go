@@ -24,6 +24,7 @@ const (
 	CodeParseFailed             = "GRAPHQL_PARSE_FAILED"
 	CodeValidationFailed        = "GRAPHQL_VALIDATION_FAILED"
 	CodeBadUserInput            = "BAD_USER_INPUT"
+	CodeUnauthenticated         = "UNAUTHENTICATED"
 	CodeForbidden               = "FORBIDDEN"
 	CodeQueryTooComplex         = "QUERY_TOO_COMPLEX"
 	CodeRESTBudgetExceeded      = "REST_BUDGET_EXCEEDED"

@@ -3180,12 +3180,12 @@ type Mutation {
     "Which account."
     input: DeleteAccountInput!
   ): DeleteAccountPayload
-  "Has Drift mail all that it knows of a person, under the GDPR. Each request is one more mail. Takes the permission ` + "`" + `gdpr` + "`" + `, and is written to the audit log. Costs one call."
+  "Has Drift mail all that it knows of a person, under the GDPR. Each request is one more mail. It is written to the audit log. Costs one call."
   requestDataRetrieval(
     "Which person."
     input: RequestDataRetrievalInput!
   ): RequestDataRetrievalPayload
-  "Has Drift forget a person, under the GDPR, which it does later and cannot undo; the gateway forgets the person at once. Takes the permission ` + "`" + `gdpr` + "`" + `, and is written to the audit log. Costs two calls or more: the person's contacts, and the conversations with them, are looked up first."
+  "Has Drift forget a person, under the GDPR, which it does later and cannot undo; the gateway forgets the person at once. It is written to the audit log. Costs two calls or more: the person's contacts, and the conversations with them, are looked up first."
   requestDataDeletion(
     "Which person."
     input: RequestDataDeletionInput!

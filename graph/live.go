@@ -47,6 +47,9 @@ type LiveOptions struct {
 	Subscribe func(context.Context, events.Filter) *events.Subscription
 	// Source returns where the caller's operations read from.
 	Source func(context.Context) *loaders.Source
+	// Door asks for the credential of who opens a WebSocket, if the request for it
+	// had none; nil for nobody's.
+	Door *Door
 
 	MaxBodyBytes      int64         // of a message by WebSocket
 	MaxVariablesBytes int64         // of the variables in it, as they are written
@@ -131,6 +134,7 @@ type operation struct {
 	params graphql.RawParams
 	send   func(result []byte) error     // a result, as JSON in one line
 	refuse func(*graphql.Response) error // why it is not executed, or no longer
+	expel  func(*rejection)              // ends the connection of a caller who is one no longer
 	idle   func() error                  // called when there was nothing to send for KeepAlive; nil for nothing
 }
 
@@ -162,7 +166,7 @@ func (o *operation) run(ctx context.Context, op *graphql.OperationContext) error
 		if d.Kind == events.Gap {
 			err = o.tell(&graphql.Response{Data: null(field), Extensions: map[string]any{"gap": map[string]any{"reason": d.Reason}}})
 		} else {
-			err = o.event(ctx, d, wish{auth.CallerOf(ctx), o.live.Source(ctx), string(asked)}, field)
+			err = o.event(ctx, d, string(asked), field)
 		}
 		if err != nil {
 			return err
@@ -196,8 +200,14 @@ type wish struct {
 }
 
 // event answers one event, together with all who have the same wish.
-func (o *operation) event(ctx context.Context, d *events.Delivery, w wish, field string) error {
-	answer, first := d.Share(w)
+func (o *operation) event(ctx context.Context, d *events.Delivery, asked, field string) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ctx, err := o.again(ctx)
+	if err != nil {
+		return err
+	}
+	answer, first := d.Share(wish{auth.CallerOf(ctx), o.live.Source(ctx), asked})
 	if first {
 		others := context.WithoutCancel(ctx) // may wait for it when this subscriber is gone
 		o.live.work.Go(func() { answer.Give(o.execute(events.With(others, d.Event), field)) })
@@ -218,6 +228,16 @@ type refusal struct{ answer *graphql.Response }
 
 // Error returns the reasons.
 func (r *refusal) Error() string { return r.answer.Errors.Error() }
+
+// again judges anew the caller of an operation.
+func (o *operation) again(ctx context.Context) (context.Context, error) {
+	ctx, err := auth.Again(ctx)
+	if err != nil {
+		o.expel(rejectionOf(err))
+		return nil, errRefused
+	}
+	return ctx, nil
+}
 
 // execute runs an operation for one event, from the very start. It returns the
 // result, nil if there is none.

@@ -65,7 +65,8 @@ func (l *Live) serveEvents(w http.ResponseWriter, r *http.Request, params *graph
 	if stream.write(":\n\n") != nil {
 		return
 	}
-	o := &operation{live: l, params: *params, send: stream.next, refuse: stream.refuse, idle: func() error { return stream.write(":\n\n") }}
+	expel := func(r *rejection) { _ = stream.refuse(&graphql.Response{Errors: r.list()}) }
+	o := &operation{live: l, params: *params, send: stream.next, refuse: stream.refuse, expel: expel, idle: func() error { return stream.write(":\n\n") }}
 	if len(refused) > 0 {
 		_ = o.deny(ctx, op, refused)
 	} else {

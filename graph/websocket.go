@@ -22,6 +22,7 @@ const subprotocol = "graphql-transport-ws"
 const (
 	closeInvalidMessage  websocket.StatusCode = 4400
 	closeUnauthorized    websocket.StatusCode = 4401
+	closeForbidden       websocket.StatusCode = 4403
 	closeSubprotocol     websocket.StatusCode = 4406
 	closeInitTimeout     websocket.StatusCode = 4408
 	closeSubscriberTaken websocket.StatusCode = 4409
@@ -48,6 +49,7 @@ type socket struct {
 	live   *Live
 	conn   *websocket.Conn
 	header http.Header // of the request that asked for it
+	remote string      // the address that it comes from
 
 	mu         sync.Mutex
 	begun      bool // connection_init has come, and was acknowledged
@@ -75,7 +77,7 @@ func (l *Live) serveSocket(w http.ResponseWriter, r *http.Request) {
 	}
 	conn.SetReadLimit(l.MaxBodyBytes)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context())) // that of a request is over when it is hijacked
-	s := &socket{live: l, conn: conn, header: r.Header, operations: make(map[string]context.CancelFunc)}
+	s := &socket{live: l, conn: conn, header: r.Header, remote: r.RemoteAddr, operations: make(map[string]context.CancelFunc)}
 	s.work.Go(func() { s.watch(ctx) })
 	s.read(ctx)
 	cancel()
@@ -128,6 +130,15 @@ func (s *socket) read(ctx context.Context) {
 			_ = s.conn.Close(closeInvalidMessage, "Invalid message received")
 			return
 		}
+		if m.Type == "connection_init" {
+			caller, code, reason := s.begin(ctx, m)
+			if code != 0 {
+				_ = s.conn.Close(code, reason)
+				return
+			}
+			ctx = caller
+			continue
+		}
 		if code, reason := s.take(ctx, m); code != 0 {
 			_ = s.conn.Close(code, reason)
 			return
@@ -135,19 +146,29 @@ func (s *socket) read(ctx context.Context) {
 	}
 }
 
+// begin acknowledges the first message of a connection, once it is known who
+// opened it. It returns the context of that caller, or a code if the connection
+// is to be closed.
+func (s *socket) begin(ctx context.Context, m message) (context.Context, websocket.StatusCode, string) {
+	s.mu.Lock()
+	again := s.begun
+	s.begun = true
+	s.mu.Unlock()
+	if again {
+		return nil, closeTooManyInits, "Too many initialisation requests"
+	}
+	ctx, rejected := s.live.Door.enterSocket(ctx, s.remote, m.Payload)
+	if rejected != nil {
+		return nil, closeForbidden, "Forbidden"
+	}
+	_ = s.write(ctx, message{Type: "connection_ack"})
+	return ctx, 0, ""
+}
+
 // take does what a message asks for. It returns a code other than 0 if the
 // connection is to be closed.
 func (s *socket) take(ctx context.Context, m message) (websocket.StatusCode, string) {
 	switch m.Type {
-	case "connection_init":
-		s.mu.Lock()
-		again := s.begun
-		s.begun = true
-		s.mu.Unlock()
-		if again {
-			return closeTooManyInits, "Too many initialisation requests"
-		}
-		_ = s.write(ctx, message{Type: "connection_ack"})
 	case "ping":
 		_ = s.write(ctx, message{Type: "pong", Payload: m.Payload})
 	case "pong":
@@ -209,6 +230,7 @@ func (s *socket) subscribe(ctx context.Context, m message) (websocket.StatusCode
 			}
 			return s.tell(ctx, "error", m.ID, text)
 		},
+		expel: func(*rejection) { _ = s.conn.Close(closeForbidden, "Forbidden") },
 	}
 	s.work.Go(func() {
 		defer cancel()
@@ -224,9 +246,13 @@ func (s *socket) execute(ctx context.Context, o *operation, id string, others in
 			_ = o.refuse(o.live.recovered(ctx, cause))
 		}
 	}()
+	caller, err := o.again(ctx)
+	if err != nil {
+		return
+	}
+	ctx = caller
 	params := o.params
 	op, refused := s.live.Executor.CreateOperationContext(ctx, &params)
-	var err error
 	switch {
 	case len(refused) > 0:
 		err = o.deny(ctx, op, refused)

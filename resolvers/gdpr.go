@@ -12,8 +12,8 @@ import (
 
 // requestData makes a request about the data of a person, if the caller may, and
 // writes to the audit log what came of it.
-func (r *Resolver) requestData(ctx context.Context, operation, email string, request func(context.Context, string) (*drift.DataRequest, error)) (*drift.DataRequest, []*graph.UserError, error) {
-	if err := auth.May(ctx, auth.GDPR); err != nil {
+func (r *Resolver) requestData(ctx context.Context, permission auth.Permission, operation, email string, request func(context.Context, string) (*drift.DataRequest, error)) (*drift.DataRequest, []*graph.UserError, error) {
+	if err := auth.May(ctx, permission); err != nil {
 		r.Audit.Write(ctx, operation, email, audit.Forbidden)
 		return nil, nil, err
 	}

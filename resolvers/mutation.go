@@ -10,6 +10,7 @@ import (
 	"fmt"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/driftgraph/driftgraph/auth"
 	"github.com/driftgraph/driftgraph/drift"
 	"github.com/driftgraph/driftgraph/graph"
 	"github.com/driftgraph/driftgraph/loaders"
@@ -286,7 +287,7 @@ func (r *mutationResolver) DeleteAccount(ctx context.Context, input graph.Delete
 }
 
 func (r *mutationResolver) RequestDataRetrieval(ctx context.Context, input graph.RequestDataRetrievalInput) (*graph.RequestDataRetrievalPayload, error) {
-	request, refused, err := r.requestData(ctx, "requestDataRetrieval", input.Email, loaders.For(ctx).Write.RequestDataRetrieval)
+	request, refused, err := r.requestData(ctx, auth.GDPRRead, "requestDataRetrieval", input.Email, loaders.For(ctx).Write.RequestDataRetrieval)
 	if request == nil {
 		return &graph.RequestDataRetrievalPayload{UserErrors: refused}, err
 	}
@@ -294,7 +295,7 @@ func (r *mutationResolver) RequestDataRetrieval(ctx context.Context, input graph
 }
 
 func (r *mutationResolver) RequestDataDeletion(ctx context.Context, input graph.RequestDataDeletionInput) (*graph.RequestDataDeletionPayload, error) {
-	request, refused, err := r.requestData(ctx, "requestDataDeletion", input.Email, loaders.For(ctx).Write.RequestDataDeletion)
+	request, refused, err := r.requestData(ctx, auth.GDPRWrite, "requestDataDeletion", input.Email, loaders.For(ctx).Write.RequestDataDeletion)
 	if request == nil {
 		return &graph.RequestDataDeletionPayload{UserErrors: refused}, err
 	}
