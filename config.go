@@ -88,7 +88,7 @@ type serveConfig struct {
 	DriftConcurrency  int           `group:"Drift" default:"64" placeholder:"N" help:"Calls to Drift that may be under way at once, from 1 to 1000."`
 	DriftTimeout      time.Duration `group:"Drift" default:"10s" placeholder:"TIME" help:"How long one call to Drift may take."`
 
-	RedisURL     string        `group:"Cache" name:"redis-url" placeholder:"URL" help:"Redis to share the cache through: redis:// or rediss://; several hosts, separated by commas, are a cluster."`
+	RedisURL     string        `group:"Cache" name:"redis-url" placeholder:"URL" help:"Redis to share the cache through: redis:// or rediss://; several hosts, separated by commas, are a cluster; redis-sentinel://HOST,HOST/MASTER asks sentinels for the master."`
 	CacheL1Bytes byteSize      `group:"Cache" name:"cache-l1-bytes" env:"CACHE_L1_BYTES" default:"64MiB" placeholder:"SIZE" help:"Bound of the cache in this process, such as 64MiB."`
 	CacheKey     string        `group:"Cache" placeholder:"KEY" help:"Key that encrypts what is in Redis: 32 random bytes in base64 or hexadecimal. Of several, separated by commas, the first encrypts and all decrypt. CACHE_KEY_FILE names a file that holds it. Default: nothing is encrypted."`
 	CacheTTL     cacheTTL      `embed:"" prefix:"cache-ttl-" group:"Cache"`

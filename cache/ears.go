@@ -156,6 +156,7 @@ func (e *ears) begin(ctx context.Context) {
 	c.memory.clear()
 	if !first {
 		c.clears.Add(1)
+		c.remote.tellAgain()
 	}
 	_ = c.remote.bounded(ctx, c.remote.teach) // else the first call of each script does
 }

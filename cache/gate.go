@@ -21,6 +21,7 @@ var errPanic = errors.New("panic")
 type gate struct {
 	what string // what the calls do, for the log
 	log  *slog.Logger
+	back func() // called when the gate opens; nil for nothing
 
 	mu     sync.Mutex
 	shut   bool
@@ -65,7 +66,13 @@ func (g *gate) enter() (trial, ok bool) {
 
 func (g *gate) leave(trial bool, err error) {
 	g.mu.Lock()
-	defer g.mu.Unlock()
+	opens := g.shut && trial && err == nil
+	defer func() {
+		g.mu.Unlock()
+		if opens && g.back != nil {
+			g.back()
+		}
+	}()
 	switch {
 	case g.shut && !trial:
 		// Another call has failed while this one was under way. A trial decides.

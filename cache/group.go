@@ -316,6 +316,9 @@ func (r *remote) disband(names []fullKey) error {
 			}
 		}
 	}
+	if len(failures) == 0 {
+		r.toldGroups.add(names)
+	}
 	return errors.Join(failures...)
 }
 

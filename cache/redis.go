@@ -64,6 +64,8 @@ type remote struct {
 	owed    owed // keys
 	owes    owed // groups
 
+	told, toldGroups told
+
 	reads, writes          gate
 	trips, faults, recalls atomic.Uint64
 	tokens                 atomic.Uint64 // given out
@@ -87,9 +89,9 @@ func newRemote(client redis.UniversalClient, log *slog.Logger, work *work, ms fu
 		ms:      ms,
 		members: maxMembers,
 		name:    hex.EncodeToString(name[:]),
-		reads:   gate{what: "read", log: log},
-		writes:  gate{what: "write", log: log},
 	}
+	r.reads = gate{what: "read", log: log, back: r.tellAgain}
+	r.writes = gate{what: "write", log: log, back: r.tellAgain}
 	r.timeout.Store(int64(tripTimeout))
 	r.leases.renew = r.renew
 	r.owed.pay = r.tell
@@ -403,6 +405,9 @@ func (r *remote) tell(full []fullKey) error {
 		runs = append(runs, run)
 	}
 	_, err := r.insist(runs)
+	if err == nil {
+		r.told.add(full)
+	}
 	return err
 }
 
