@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -15,8 +16,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
-
-	"github.com/driftgraph/driftgraph/cache"
 )
 
 // TestSharedCache has two gateways share a Redis: what one has read costs the
@@ -138,12 +137,22 @@ func TestRedisLost(t *testing.T) {
 type redisServer struct {
 	address string
 	options []string
+	ready   string // what it logs when it is
 	process *exec.Cmd
 }
 
 // startRedis runs a redis-server until the test ends. Without one installed the
 // test is skipped, but not in CI.
-func startRedis(t *testing.T) *redisServer {
+func startRedis(t *testing.T, options ...string) *redisServer {
+	t.Helper()
+	s := reserveRedis(t, options...)
+	s.start(t)
+	t.Cleanup(s.stop)
+	return s
+}
+
+// reserveRedis returns a redis-server that does not run yet.
+func reserveRedis(t *testing.T, options ...string) *redisServer {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		if os.Getenv("CI") != "" {
@@ -157,14 +166,15 @@ func startRedis(t *testing.T) *redisServer {
 	}
 	free.Close()
 	_, port, _ := net.SplitHostPort(free.Addr().String())
-	s := &redisServer{
+	return &redisServer{
 		address: free.Addr().String(),
-		options: []string{"--bind", "127.0.0.1", "--port", port, "--dir", t.TempDir(), "--save", ""},
+		options: append(options, "--bind", "127.0.0.1", "--port", port, "--dir", t.TempDir(), "--save", ""),
+		ready:   "Ready to accept connections",
 	}
-	s.start(t)
-	t.Cleanup(s.stop)
-	return s
 }
+
+// url returns the URL of the server.
+func (s *redisServer) url() string { return "redis://" + s.address }
 
 // start runs the server, and returns when it is ready.
 func (s *redisServer) start(t *testing.T) {
@@ -178,7 +188,8 @@ func (s *redisServer) start(t *testing.T) {
 		t.Fatal(err)
 	}
 	for log := bufio.NewScanner(out); log.Scan(); {
-		if strings.Contains(log.Text(), "Ready to accept connections") {
+		if strings.Contains(log.Text(), s.ready) {
+			go func() { _, _ = io.Copy(io.Discard, out) }() // a full pipe would stop it
 			return
 		}
 	}
@@ -193,10 +204,5 @@ func (s *redisServer) stop() {
 // client returns a client with the gateway's own impatience.
 func (s *redisServer) client(t *testing.T) redis.UniversalClient {
 	t.Helper()
-	client, err := cache.ConnectRedis("redis://" + s.address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { client.Close() })
-	return client
+	return connectRedis(t, s.url())
 }

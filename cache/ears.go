@@ -23,12 +23,15 @@ const (
 // within that time; and within downWindow while Redis fails as a whole, for then
 // drops reach nobody, and the source would have to bear all the load.
 //
-// Redis is asked for a sign of life each pingPause; without one for silence, the
-// connection is given up and made anew, after listenPause if that fails.
+// Whoever has heard nothing for tickPause publishes a tick, by the way that drops
+// go: an answer on the connection itself would not show that it leads to where
+// drops are published, as it no longer does when another server has become the
+// master. Without a tick for silence, the connection is given up and made anew,
+// after listenPause if that fails.
 const (
 	deafWindow  = 5 * time.Second
 	downWindow  = 30 * time.Second
-	pingPause   = time.Second
+	tickPause   = time.Second
 	silence     = 3 * time.Second
 	listenPause = 100 * time.Millisecond
 )
@@ -112,15 +115,13 @@ func (e *ears) listen(ctx context.Context) {
 	defer stop()
 	last := time.Now()
 	for {
-		message, err := subscription.ReceiveTimeout(ctx, pingPause)
+		message, err := subscription.ReceiveTimeout(ctx, tickPause)
 		var timeout interface{ Timeout() bool }
 		switch {
 		case err == nil:
 			last = time.Now()
 		case errors.As(err, &timeout) && timeout.Timeout() && time.Since(last) < silence:
-			if subscription.Ping(ctx) != nil {
-				return
-			}
+			_ = e.cache.remote.bounded(ctx, e.tick) // if it fails, the silence lasts
 			continue
 		default:
 			return
@@ -142,6 +143,11 @@ func (e *ears) listen(ctx context.Context) {
 		}
 		e.heard.Store(int64(time.Since(e.cache.epoch)))
 	}
+}
+
+// tick publishes a message that drops nothing.
+func (e *ears) tick(ctx context.Context) error {
+	return e.cache.remote.client.Publish(ctx, dropChannel, e.cache.remote.name+"\n").Err()
 }
 
 // begin puts in doubt what the process has got before, for drops may have been missed.
