@@ -24,6 +24,8 @@ const (
 	Drop    FaultKind = "drop"    // the connection ends without an answer, and nothing was done
 	Hang    FaultKind = "hang"    // no answer until the client gives up, and nothing is done
 	Slow    FaultKind = "slow"    // the right answer, but late
+	Short   FaultKind = "short"   // half of the right answer, with a Content-Length that makes it the whole
+	Tail    FaultKind = "tail"    // the right answer, of which the second half comes late
 )
 
 // A Fault makes calls go wrong. It strikes before the token and the limits are looked at.
@@ -34,7 +36,7 @@ type Fault struct {
 
 	Status     int           // of the answer: 0 means 500 for Status, and 200 for NotJSON and Empty
 	RetryAfter time.Duration // sent as a header with Status, in whole seconds; 0 sends none
-	Delay      time.Duration // of Slow
+	Delay      time.Duration // of Slow and Tail
 
 	Count       int     // how many calls it strikes; 0 means all
 	Probability float64 // of striking a call that fits; 0 means always. The seed decides which of them
@@ -73,7 +75,7 @@ func (f Fault) check() error {
 	switch {
 	case !known:
 		return fmt.Errorf("no route %q", f.Route)
-	case !slices.Contains([]FaultKind{Status, NotJSON, Empty, Cut, Drop, Hang, Slow}, f.Kind):
+	case !slices.Contains([]FaultKind{Status, NotJSON, Empty, Cut, Drop, Hang, Slow, Short, Tail}, f.Kind):
 		return fmt.Errorf("no fault of kind %q", f.Kind)
 	case f.Status != 0 && (f.Status < 200 || f.Status > 599):
 		return fmt.Errorf("status %d is not from 200 to 599", f.Status)
@@ -152,7 +154,7 @@ var faultSyntax = regexp.MustCompile(`^(.+)=(\d{3}|[a-z]+)(?::([^*@]+))?(?:\*(\d
 //	WHERE=WHAT[:ARGUMENT][*COUNT][@PROBABILITY]
 //
 // WHERE is a route as in Fault.Route, and may go on with "~" and a text that the URL must contain. WHAT is a status such as
-// 503, or a kind of fault. ARGUMENT is how late a slow answer is, what to send as Retry-After with a status, or the status of
+// 503, or a kind of fault. ARGUMENT is how late a slow answer or its tail is, what to send as Retry-After with a status, or the status of
 // notjson and empty. For example:
 //
 //	GET /contacts/{id}=500@0.1, /users/list=hang*1, *=slow:250ms, /accounts~index=65=429:2s, /playbooks/list=notjson:502
@@ -184,8 +186,8 @@ func parseFault(item string) (Fault, error) {
 	}
 	var err error
 	switch argument := parts[3]; {
-	case argument == "" && f.Kind != Slow:
-	case f.Kind == Slow:
+	case argument == "" && f.Kind != Slow && f.Kind != Tail:
+	case f.Kind == Slow, f.Kind == Tail:
 		f.Delay, err = time.ParseDuration(argument)
 	case f.Kind == Status:
 		f.RetryAfter, err = time.ParseDuration(argument)

@@ -36,6 +36,8 @@ func TestFaultAnswers(t *testing.T) {
 		{sandbox.Fault{Kind: sandbox.Empty}, 200, "application/json", ""},
 		{sandbox.Fault{Kind: sandbox.Empty, Status: 503}, 503, "application/json", ""},
 		{sandbox.Fault{Kind: sandbox.Slow, Delay: time.Nanosecond}, 200, "application/json", `"data":[`},
+		{sandbox.Fault{Kind: sandbox.Tail, Delay: time.Nanosecond}, 200, "application/json", `"data":[`},
+		{sandbox.Fault{Kind: sandbox.Short}, 200, "application/json", `"data":[`},
 	}
 	for _, tt := range tests {
 		s, c := serve(t, sandbox.Config{})
@@ -64,6 +66,31 @@ func TestFaultCut(t *testing.T) {
 		t.Errorf("status %d, %d of %d bytes, %v", answer.StatusCode, len(body), answer.ContentLength, err)
 	}
 	equal(t, "status in the log", s.Calls()[0].Status, 200)
+}
+
+// TestFaultShort gets half of what there is, and no sign that there is more.
+func TestFaultShort(t *testing.T) {
+	_, c := serve(t, sandbox.Config{Faults: []sandbox.Fault{{Route: "/users/list", Kind: sandbox.Short, Count: 1}}})
+	half, whole := c.do("GET", "/users/list", nil), c.do("GET", "/users/list", nil)
+	if half.status != 200 || len(half.body) != len(whole.body)/2 || !strings.HasPrefix(string(whole.body), string(half.body)) {
+		t.Errorf("status %d, %d bytes of %d", half.status, len(half.body), len(whole.body))
+	}
+}
+
+// TestFaultTail gets the first half of an answer at once, and never the second.
+func TestFaultTail(t *testing.T) {
+	_, c := serve(t, sandbox.Config{Faults: []sandbox.Fault{{Route: "/users/list", Kind: sandbox.Tail, Delay: time.Hour}}})
+	ctx, giveUp := context.WithCancel(t.Context())
+	answer := c.raw(ctx, "/users/list")
+	defer answer.Body.Close()
+	half := make([]byte, answer.ContentLength/2)
+	if _, err := io.ReadFull(answer.Body, half); err != nil {
+		t.Fatal(err)
+	}
+	giveUp()
+	if rest, err := io.ReadAll(answer.Body); len(rest) > 0 || err == nil {
+		t.Errorf("after the first half come %d bytes, %v", len(rest), err)
+	}
 }
 
 // TestFaultDrop uses a write, which clients do not try again by themselves.
@@ -183,6 +210,7 @@ func TestParseFaults(t *testing.T) {
 		" , ":                          nil,
 		"*=500":                        {{Route: "*", Kind: sandbox.Status, Status: 500}},
 		"GET /contacts/{id}=500@0.1":   {{Route: "GET /contacts/{id}", Kind: sandbox.Status, Status: 500, Probability: 0.1}},
+		"/users/list=tail:2s, *=short": {{Route: "/users/list", Kind: sandbox.Tail, Delay: 2 * time.Second}, {Route: "*", Kind: sandbox.Short}},
 		"/users/list=hang*1":           {{Route: "/users/list", Kind: sandbox.Hang, Count: 1}},
 		"*=slow:250ms*3@0.5":           {{Route: "*", Kind: sandbox.Slow, Delay: 250 * time.Millisecond, Count: 3, Probability: 0.5}},
 		"/accounts~index=65=429:2s":    {{Route: "/accounts", Match: "index=65", Kind: sandbox.Status, Status: 429, RetryAfter: 2 * time.Second}},
@@ -198,7 +226,7 @@ func TestParseFaults(t *testing.T) {
 		equal(t, line, got, want)
 	}
 	for _, line := range []string{
-		"*", "*=", "=500", "500", "*=boom", "*=99", "*=700", "/nothing=500", "PUT /contacts=500", "*=slow", "*=slow:fast", "*=cut:3",
+		"*", "*=", "=500", "500", "*=boom", "*=99", "*=700", "/nothing=500", "PUT /contacts=500", "*=slow", "*=slow:fast", "*=tail", "*=cut:3", "*=short:1s",
 		"*=500:soon", "*=notjson:x", "*=500@2", "*=500@", "*=500*", "*=500*x", "*=500, *=boom", "*=500@.", "*=500*99999999999999999999",
 	} {
 		if got, err := sandbox.ParseFaults(line); err == nil || !strings.HasPrefix(err.Error(), "sandbox: fault ") {

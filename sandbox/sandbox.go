@@ -172,6 +172,9 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		a = s.answer(rt, req, bodyErr)
 	}
+	if fault.Kind == Short {
+		a.body = a.body[:len(a.body)/2]
+	}
 
 	// The call ends before its answer is sent, so that what a client does next is later in the log.
 	s.finish(call, a.status)
@@ -186,6 +189,14 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Write(a.body[:len(a.body)/2])
 		http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
+	}
+	if fault.Kind == Tail {
+		w.Write(a.body[:len(a.body)/2])
+		http.NewResponseController(w).Flush()
+		a.body = a.body[len(a.body)/2:]
+		if !wait(r.Context(), fault.Delay) {
+			panic(http.ErrAbortHandler)
+		}
 	}
 	w.Write(a.body)
 }

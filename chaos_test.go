@@ -1,0 +1,206 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/driftgraph/driftgraph/graph"
+	"github.com/driftgraph/driftgraph/sandbox"
+)
+
+// chaosQuery takes a call to each of the routes of an inbox.
+const chaosQuery = `{ conversations(first: 4) { nodes {
+  status
+  contact { name account { name owner { name } } }
+  participants { name }
+  messages(last: 2) { nodes { body author { __typename ... on Contact { email } ... on User { name } } } }
+} } }`
+
+// What the chaos matrix is made of. A call that hangs, or whose tail does, ends by
+// driftTimeout, and the operation by operationTimeout.
+const (
+	driftTimeout     = 300 * time.Millisecond
+	operationTimeout = 1200 * time.Millisecond
+)
+
+// chaosRoutes are the routes that fail, with the fields that a failure of theirs
+// may null.
+var chaosRoutes = map[string][]string{
+	"GET /conversations/list":          {"conversations"},
+	"GET /conversations/{id}":          {"participants"},
+	"GET /conversations/{id}/messages": {"messages"},
+	"GET /contacts/{id}":               {"contact", "author", "account"},
+	"GET /accounts":                    {"account"},
+	"GET /users/list":                  {"participants", "owner", "author"},
+}
+
+// A chaos is a way in which a route fails.
+type chaos struct {
+	name  string
+	fault sandbox.Fault
+	codes []string // that an error of it may have
+	final bool     // Drift refuses, so nothing that is kept stands in
+}
+
+var chaosFaults = []chaos{
+	{"500", sandbox.Fault{Status: 500}, []string{graph.CodeUpstreamUnavailable}, false},
+	{"503", sandbox.Fault{Status: 503}, []string{graph.CodeUpstreamUnavailable}, false},
+	{"429", sandbox.Fault{Status: 429}, []string{graph.CodeUpstreamRateLimited, graph.CodeTimeout}, false},
+	{"429 with Retry-After", sandbox.Fault{Status: 429, RetryAfter: time.Minute}, []string{graph.CodeUpstreamRateLimited, graph.CodeTimeout}, false},
+	{"401", sandbox.Fault{Status: 401}, []string{graph.CodeUpstreamUnauthorized}, true},
+	{"403", sandbox.Fault{Status: 403}, []string{graph.CodeUpstreamForbidden}, true},
+	{"no JSON", sandbox.Fault{Kind: sandbox.NotJSON}, []string{graph.CodeUpstreamInvalidResponse}, false},
+	{"empty", sandbox.Fault{Kind: sandbox.Empty}, []string{graph.CodeUpstreamInvalidResponse}, false},
+	{"cut", sandbox.Fault{Kind: sandbox.Cut}, []string{graph.CodeUpstreamInvalidResponse, graph.CodeUpstreamUnavailable}, false},
+	{"short", sandbox.Fault{Kind: sandbox.Short}, []string{graph.CodeUpstreamInvalidResponse}, false},
+	{"drop", sandbox.Fault{Kind: sandbox.Drop}, []string{graph.CodeUpstreamUnavailable}, false},
+	{"hang", sandbox.Fault{Kind: sandbox.Hang}, []string{graph.CodeUpstreamTimeout, graph.CodeTimeout}, false},
+	{"tail", sandbox.Fault{Kind: sandbox.Tail, Delay: time.Hour}, []string{graph.CodeUpstreamTimeout, graph.CodeTimeout}, false},
+}
+
+// The states of the cache when a route fails.
+const (
+	cold      = "cold"
+	fresh     = "fresh"
+	stale     = "stale"
+	elsewhere = "in Redis alone"
+	alone     = "cold while Redis is down"
+)
+
+// TestChaos has each route fail in each way over each state of the cache. What is
+// answered is right, or null and named by an error with its code; what does not
+// hang on the route is answered; and neither the calls nor the time are more than
+// a few times what they are without a fault.
+func TestChaos(t *testing.T) {
+	m := &matrix{shared: startRedis(t), dead: reserveRedis(t)}
+	good := assemble(t, parts{redis: m.shared.client(t)})
+	m.want = good.get(t, chaosQuery)
+	m.calls = good.calls()
+	good.records.Wait()
+	for route := range chaosRoutes {
+		t.Run(strings.ReplaceAll(route, "/", "|"), func(t *testing.T) {
+			t.Parallel()
+			emulator := newSandbox(sandbox.Config{})
+			for _, c := range chaosFaults {
+				for _, state := range []string{cold, fresh, stale, elsewhere, alone} {
+					if (state == fresh || state == elsewhere) && c.fault.Kind != sandbox.Hang {
+						continue // no call is made, so one fault is as good as another
+					}
+					t.Run(c.name+", "+state, func(t *testing.T) { m.try(t, emulator, route, c, state) })
+				}
+			}
+		})
+	}
+}
+
+// A matrix is what all cases of the chaos have in common.
+type matrix struct {
+	shared, dead *redisServer
+	want         any // the answer without a fault
+	calls        int // that it takes
+}
+
+// try has a route fail over a state of the cache.
+func (m *matrix) try(t *testing.T, emulator *sandbox.Sandbox, route string, c chaos, state string) {
+	emulator.ClearFaults()
+	p := parts{drift: emulator}
+	args := []string{"--drift-timeout=" + driftTimeout.String(), "--operation-timeout=" + operationTimeout.String()}
+	switch state {
+	case elsewhere:
+		p.redis = m.shared.client(t)
+	case alone:
+		p.redis = m.dead.client(t)
+	case stale:
+		for _, kind := range []string{"contact", "user", "conversation", "conversation-list", "message", "account"} {
+			args = append(args, "--cache-ttl-"+kind+"=1ms")
+		}
+	}
+	g := assemble(t, p, args...)
+	if state == fresh || state == stale {
+		g.get(t, chaosQuery)
+	}
+	if state == stale {
+		eventually(t, func() bool { return g.askPlan(t, "summary", chaosQuery, nil).Extensions.REST.StaleHits > 0 })
+	}
+	g.calls()
+	fault := c.fault
+	fault.Route = route
+	g.drift.Inject(fault)
+	start := time.Now()
+	r := g.ask(t, chaosQuery)
+	took := time.Since(start)
+	made := g.calls()
+
+	if r.Status != http.StatusOK {
+		t.Errorf("status %d", r.Status)
+	}
+	flawless := state == fresh || state == elsewhere || state == stale && !c.final
+	if flawless && len(r.Errors) > 0 {
+		t.Errorf("errors %+v", r.Errors)
+	}
+	nulls := missing(t, nil, m.want, r.data(t))
+	if !flawless && state != stale && len(nulls) == 0 {
+		t.Error("nothing is missing, so it does not test anything")
+	}
+	told := map[string]bool{}
+	for _, e := range r.Errors {
+		path := fmt.Sprint(e.Path...)
+		told[path] = true
+		code, _ := e.Extensions["code"].(string)
+		if !slices.Contains(c.codes, code) {
+			t.Errorf("%s has the code %s, want one of %s", path, code, c.codes)
+		}
+		if field, _ := e.Path[len(e.Path)-1].(string); !slices.Contains(chaosRoutes[route], field) {
+			t.Errorf("%s fails, which does not hang on the route", path)
+		}
+	}
+	for _, path := range nulls {
+		if !told[path] {
+			t.Errorf("%s is null, and no error says why", path)
+		}
+		delete(told, path)
+	}
+	if len(told) > 0 {
+		t.Errorf("errors name what is not missing: %v", told)
+	}
+	if made > 2*m.calls {
+		t.Errorf("it makes %d calls, %d without a fault", made, m.calls)
+	}
+	if took > 5*operationTimeout {
+		t.Errorf("it takes %s", took)
+	}
+}
+
+// missing returns the paths at which got has null where want has something. All
+// else must be the same.
+func missing(t *testing.T, path []any, want, got any) (nulls []string) {
+	t.Helper()
+	if got == nil && want != nil {
+		return []string{fmt.Sprint(path...)}
+	}
+	switch want := want.(type) {
+	case map[string]any:
+		if got, ok := got.(map[string]any); ok && len(got) == len(want) {
+			for field := range want {
+				nulls = append(nulls, missing(t, append(slices.Clip(path), field), want[field], got[field])...)
+			}
+			return nulls
+		}
+	case []any:
+		if got, ok := got.([]any); ok && len(got) == len(want) {
+			for i := range want {
+				nulls = append(nulls, missing(t, append(slices.Clip(path), float64(i)), want[i], got[i])...)
+			}
+			return nulls
+		}
+	}
+	if !reflect.DeepEqual(want, got) {
+		t.Errorf("at %v is %v, want %v", path, got, want)
+	}
+	return nil
+}
