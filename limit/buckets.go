@@ -74,7 +74,8 @@ func (b *Buckets) Refuse(key string, r Rate, f Refusal) {
 	b.state(key, now).refuse(micros(now), r, f, jitter)
 }
 
-// Look returns what a bucket is known to hold, without asking Redis.
+// Look returns what Take would return for one token, as far as is known without
+// asking Redis, and takes none.
 func (b *Buckets) Look(key string, r Rate) Grant {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -82,8 +83,10 @@ func (b *Buckets) Look(key string, r Rate) Grant {
 	if s == nil {
 		s = new(state)
 	}
-	peek := *s
-	return peek.take(micros(time.Now()), r, 0, false)
+	now, peek := micros(time.Now()), *s
+	g := peek.take(now, r, 1, false)
+	g.Left += g.Tokens
+	return g
 }
 
 // knows reports whether a refusal of what was sent at a time adds nothing to

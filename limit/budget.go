@@ -48,16 +48,17 @@ func (b *Budget) Take(n int, spare bool) (taken int, wait time.Duration) {
 	return g.Tokens, g.Wait
 }
 
-// Refused notes that a call was refused because there were too many. It was sent
-// at a time, by a caller of whose calls so many were accepted in the last second;
-// retryAfter is how long to wait, 0 if that is not known.
-func (b *Budget) Refused(sent time.Time, retryAfter time.Duration, accepted float64) {
+// Refused notes that a call was refused because there were too many, and returns
+// how long until there is a token. The call was sent at a time, by a process of
+// whose calls so many were accepted in the last second; retryAfter is how long
+// it is asked to wait, 0 if that is not said.
+func (b *Budget) Refused(sent time.Time, retryAfter time.Duration, accepted float64) (wait time.Duration) {
 	b.refused.Lock()
 	defer b.refused.Unlock()
-	if b.buckets.knows(b.key, sent, retryAfter) {
-		return
+	if !b.buckets.knows(b.key, sent, retryAfter) {
+		b.buckets.Refuse(b.key, b.rate, Refusal{Age: time.Since(sent), RetryAfter: retryAfter, Accepted: accepted})
 	}
-	b.buckets.Refuse(b.key, b.rate, Refusal{Age: time.Since(sent), RetryAfter: retryAfter, Accepted: accepted})
+	return b.buckets.Look(b.key, b.rate).Wait
 }
 
 // Level returns how many calls may be made at once at the moment, of how many at

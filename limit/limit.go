@@ -35,7 +35,7 @@ type Refusal struct {
 // How a bucket learns. The numbers are those of the scripts too.
 const (
 	lowering     = 0.7                    // of what was accepted is the rate after a refusal,
-	lowestRate   = 1.0                    // or this
+	lowestRate   = 2.0                    // or this
 	growth       = 0.1                    // of that comes back each second,
 	leastGrowth  = 1.0                    // or this
 	shortBurst   = 0.25                   // seconds' worth of tokens is what a bucket holds meanwhile
@@ -124,9 +124,9 @@ func (s *state) refuse(now float64, r Rate, f Refusal, jitter float64) {
 			pause = min(float64(firstPause.Microseconds())*math.Pow(2, s.strikes), float64(longestPause.Microseconds())) * (1 + jitter) / 2
 		}
 	}
-	if pause > 0 { // nothing is left at its end; then tokens come one by one
+	if pause > 0 { // there is one token at its end; then they come one by one
 		r = s.rate(now, r)
-		s.full = math.RoundToEven(max(s.full, now+pause+float64(r.Burst)*1e6/r.PerSecond))
+		s.full = math.RoundToEven(max(s.full, now+pause+float64(r.Burst-1)*1e6/r.PerSecond))
 	}
 }
 

@@ -74,7 +74,7 @@ if since == 0 or now - age > since then
 end
 if pause > 0 then
   local perSecond, burst = rate()
-  full = math.max(full, now + pause + burst * 1e6 / perSecond)
+  full = math.max(full, now + pause + (burst - 1) * 1e6 / perSecond)
 end
 keep()
 return answer(0, 0)
