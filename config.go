@@ -15,6 +15,7 @@ import (
 	"github.com/driftgraph/driftgraph/cache"
 	"github.com/driftgraph/driftgraph/drift"
 	"github.com/driftgraph/driftgraph/graph"
+	"github.com/driftgraph/driftgraph/limit"
 	"github.com/driftgraph/driftgraph/loaders"
 	"github.com/driftgraph/driftgraph/sandbox"
 )
@@ -86,6 +87,8 @@ type serveConfig struct {
 	DriftWebhookToken string        `group:"Drift" placeholder:"TOKEN" help:"Verification token of the app's webhooks, which Drift posts to /webhooks/drift. Without it they are not taken. DRIFT_WEBHOOK_TOKEN_FILE names a file that holds it."`
 	DriftBaseURL      string        `group:"Drift" name:"drift-base-url" placeholder:"URL" help:"Where Drift's API is. Default: https://driftapi.com."`
 	DriftConcurrency  int           `group:"Drift" default:"64" placeholder:"N" help:"Calls to Drift that may be under way at once, from 1 to 1000."`
+	DriftRate         float64       `group:"Drift" placeholder:"N" help:"Calls a second that the processes sharing a Redis may make to Drift with one credential. Default: as many as Drift takes; what it refuses is made later, and fewer from then on."`
+	DriftBurst        int           `group:"Drift" placeholder:"N" help:"Calls that may be made at once after a rest. It takes DRIFT_RATE. Default: half a second's worth."`
 	DriftTimeout      time.Duration `group:"Drift" default:"10s" placeholder:"TIME" help:"How long one call to Drift may take."`
 
 	RedisURL     string        `group:"Cache" name:"redis-url" placeholder:"URL" help:"Redis to share the cache through: redis:// or rediss://; several hosts, separated by commas, are a cluster; redis-sentinel://HOST,HOST/MASTER asks sentinels for the master."`
@@ -291,6 +294,12 @@ func (c *serveConfig) Validate() error {
 		return errors.New("SANDBOX is off and there is no credential for Drift: set DRIFT_TOKEN")
 	case c.DriftConcurrency < 1 || c.DriftConcurrency > 1000:
 		return fmt.Errorf("DRIFT_CONCURRENCY is %d; it takes 1 to 1000", c.DriftConcurrency)
+	case !(c.DriftRate >= 0 && c.DriftRate <= 10_000):
+		return fmt.Errorf("DRIFT_RATE is %v; it takes calls a second, up to 10000, such as 10 or 0.5", c.DriftRate)
+	case c.DriftBurst < 0 || c.DriftBurst > 10_000:
+		return fmt.Errorf("DRIFT_BURST is %d; it takes 1 to 10000", c.DriftBurst)
+	case c.DriftBurst > 0 && c.DriftRate == 0:
+		return errors.New("DRIFT_BURST is set without DRIFT_RATE: set both, or neither")
 	}
 	if err := checkAddress("LISTEN_ADDR", c.ListenAddr); err != nil {
 		return err
@@ -366,6 +375,15 @@ func checkAddress(name, address string) error {
 // limits returns the limits of documents.
 func (c *serveConfig) limits() graph.Limits {
 	return graph.Limits{Tokens: c.MaxTokens, Depth: c.MaxDepth, ListDepth: c.MaxListDepth, Aliases: c.MaxAliases, Directives: c.MaxDirectives}
+}
+
+// driftRate returns how often Drift may be called; the zero Rate for any number.
+func (c *serveConfig) driftRate() limit.Rate {
+	r := limit.Rate{PerSecond: c.DriftRate, Burst: c.DriftBurst}
+	if r.PerSecond > 0 && r.Burst == 0 {
+		r.Burst = max(int(r.PerSecond/2), 1)
+	}
+	return r
 }
 
 // credential reports whether there is one for Drift.

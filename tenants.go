@@ -11,6 +11,7 @@ import (
 	"github.com/driftgraph/driftgraph/cache"
 	"github.com/driftgraph/driftgraph/drift"
 	"github.com/driftgraph/driftgraph/events"
+	"github.com/driftgraph/driftgraph/limit"
 	"github.com/driftgraph/driftgraph/loaders"
 )
 
@@ -28,6 +29,7 @@ type tenants struct {
 	bus     *events.Bus
 	records *cache.Cache
 	store   *loaders.Store
+	limits  *limit.Buckets
 	own     *tenant // of the gateway's own credential
 }
 
@@ -48,7 +50,11 @@ func newTenants(o tenantOptions) (*tenants, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &tenants{tenantOptions: o, bus: events.NewBus(o.Redis, cache.NewTenant(o.Auth.Identity()), o.Log)}
+	t := &tenants{
+		tenantOptions: o,
+		bus:           events.NewBus(o.Redis, cache.NewTenant(o.Auth.Identity()), o.Log),
+		limits:        limit.New(o.Redis, o.Log),
+	}
 	t.records = cache.New(cache.Options{
 		Bytes: int64(o.Config.CacheL1Bytes), Redis: o.Redis, Keys: keys, Listener: t.bus.Listener(), LoadTimeout: o.Config.OperationTimeout,
 		Fallback: loaders.Fallback, Log: o.Log,
@@ -63,10 +69,16 @@ func newTenants(o tenantOptions) (*tenants, error) {
 	return t, nil
 }
 
+// reportRate keeps to the 60 reports that Drift takes in a minute, whichever
+// minute it counts.
+var reportRate = limit.Rate{PerSecond: 50.0 / 60, Burst: 10}
+
 // open returns the tenant of a credential.
 func (t *tenants) open(auth drift.Auth) (*tenant, error) {
+	budget := "dg:limit:" + string(cache.NewTenant(auth.Identity())) + ":"
 	api, err := drift.New(drift.Options{
 		BaseURL: t.BaseURL, Auth: auth, Timeout: t.Config.DriftTimeout, Concurrency: t.Config.DriftConcurrency, UserAgent: "driftgraph/" + version(),
+		Budget: t.limits.Budget(budget+"calls", t.Config.driftRate()), ReportBudget: t.limits.Budget(budget+"reports", reportRate),
 		Admit: loaders.Admit, OnCall: t.called,
 	})
 	if err != nil {

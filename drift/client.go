@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/failsafe-go/failsafe-go"
+	"github.com/failsafe-go/failsafe-go/budget"
 	"github.com/go-json-experiment/json"
 )
 
@@ -22,6 +24,8 @@ type Options struct {
 	Auth         Auth                                       // where tokens come from: a [StaticToken] or an [OAuth]
 	Timeout      time.Duration                              // of one call, its body included; default 10 s
 	Concurrency  int                                        // calls under way at once, others wait; default 64
+	Budget       Budget                                     // how often Drift may be called; nil for any number, and then a 429 is final
+	ReportBudget Budget                                     // how often, beside that, it may be asked for a report; nil for any number
 	MaxBodyBytes int64                                      // of an answer, longer ones are an [ErrInvalid]; default 16 MiB
 	UserAgent    string                                     // default driftgraph
 	Admit        func(ctx context.Context, call Call) error // asked before each HTTP request, with the context of the caller; an error keeps it from being sent; may be nil
@@ -37,7 +41,7 @@ type Call struct {
 	Method   string
 	Route    string        // without ids, such as /contacts/{id}
 	Keys     int           // ids that were asked for; 0 for a list
-	Attempt  int           // 0, or 1 if it is sent again with a new token
+	Attempt  int           // 0, or more if it is sent again
 	Status   int           // of the answer; 0 if none came
 	Bytes    int           // of the answer's body
 	Err      error         // nil if the answer was read; else an *[Error]
@@ -49,15 +53,23 @@ type Call struct {
 // many goroutines at once.
 //
 // It sends its token to the host of the base URL only, and follows no redirect.
-// It does not retry, but for one case: a call whose token was not accepted is
-// sent again once if a new token is to be had. So a write that may have reached
-// Drift is never sent twice: it fails by an [ErrOutcomeUnknown] if Drift neither
-// answered well nor refused it.
+//
+// A call whose token was not accepted is sent again once if a new token is to be
+// had. A read is sent again if Drift refused it because there were too many, twice
+// at most, when the Budget allows; and once if it failed for a reason that may
+// pass, unless many calls fail. A write is only if nothing of it was sent before:
+// it fails by an [ErrOutcomeUnknown] if Drift neither answered well nor refused it.
+//
+// Routes that keep failing are left alone for a while: see [Stats].
 type Client struct {
 	base      string // without a slash at its end
 	auth      Auth
 	http      *http.Client
 	turns     *turns
+	reports   *turns // of reports, which wait for a turn here first
+	retries   failsafe.Executor[any]
+	breakers  breakers
+	counts    counts
 	timeout   time.Duration
 	maxBody   int64
 	userAgent string
@@ -85,17 +97,21 @@ func New(o Options) (*Client, error) {
 		return nil, fmt.Errorf("drift: MaxBodyBytes is %d; it must be above 0", o.MaxBodyBytes)
 	}
 	concurrency := cmp.Or(o.Concurrency, 64)
-	return &Client{
+	c := &Client{
 		base:      base,
 		auth:      o.Auth,
 		http:      newHTTPClient(concurrency),
-		turns:     newTurns(concurrency),
+		turns:     newTurns(concurrency, o.Budget),
+		reports:   newTurns(concurrency, o.ReportBudget),
+		retries:   newRetries(),
 		timeout:   cmp.Or(o.Timeout, 10*time.Second),
 		maxBody:   cmp.Or(o.MaxBodyBytes, 16<<20),
 		userAgent: cmp.Or(o.UserAgent, "driftgraph"),
 		admit:     o.Admit,
 		onCall:    o.OnCall,
-	}, nil
+	}
+	c.breakers.opened = c.bar
+	return c, nil
 }
 
 // Close closes the connections that are idle. Calls under way end as they would.
@@ -152,30 +168,120 @@ func fetch[T any](ctx context.Context, c *Client, cl call, read func(answer) (T,
 	return got, nil
 }
 
-// do waits for its turn, makes a call and hands the answer to read.
+// do waits for its turn, makes a call and hands the answer to read. It makes the
+// call again if that may help.
 func (c *Client) do(ctx context.Context, cl call, read func(answer) error) error {
 	cl.method = cmp.Or(cl.method, http.MethodGet)
-	if err := c.turns.acquire(ctx); err != nil {
-		return &Error{Method: cl.method, Route: cl.route, Err: err}
+	t := &try{ctx: ctx, call: cl, breaker: c.breakers.of(cl.route), read: read}
+	err := c.retries.Run(func() error {
+		t.err = c.attempt(t)
+		return t.err
+	})
+	if errors.Is(err, budget.ErrExceeded) {
+		return t.err
 	}
-	defer c.turns.release()
+	return err
+}
 
-	token, err := c.auth.Token(ctx)
-	if err != nil {
-		return authError(cl, err)
+// A try is a call that is being made, for the first time or again.
+type try struct {
+	call
+	ctx     context.Context
+	breaker *breaker
+	read    func(answer) error
+	sent    int   // how often it has been sent so far
+	err     error // of the last attempt
+}
+
+// attempt makes a call, and a read again after a pause if Drift refuses it
+// because there were too many.
+func (c *Client) attempt(t *try) error {
+	var refused *Error
+	for refusals := 0; ; refusals++ {
+		queue, err := c.acquire(t)
+		if late, ok := errors.AsType[*lateTurn](err); ok {
+			if refused == nil {
+				refused = &Error{Method: t.method, Route: t.route, Err: fmt.Errorf("%w: %w", ErrRateLimited, err)}
+			}
+			refused.RetryAfter = cmp.Or(refused.RetryAfter, late.wait)
+			return refused
+		} else if err != nil {
+			return err
+		}
+		begun := time.Now()
+		err = c.inTurn(t)
+		if !errors.As(err, &refused) || !errors.Is(err, ErrRateLimited) {
+			queue.meter.count()
+			return err
+		}
+		c.counts.refused.Add(1)
+		if queue.budget == nil {
+			return err
+		}
+		wait := queue.budget.Refused(begun, refused.RetryAfter, queue.meter.rate())
+		if refusals == mostRefusals || t.writes() || !awaited(t.ctx) {
+			refused.RetryAfter = cmp.Or(refused.RetryAfter, wait)
+			return err
+		}
 	}
-	err = c.send(ctx, cl, token, 0, read)
+}
+
+// acquire waits for the turn of a call, unless its group is left alone. It
+// returns the queue whose budget the call is bound by.
+func (c *Client) acquire(t *try) (queue *turns, err error) {
+	if wait := t.breaker.shut(); wait > 0 {
+		return nil, t.leftAlone(wait)
+	}
+	queue = c.turns
+	if t.route == reportRoute {
+		queue = c.reports
+		if err = queue.acquire(t.ctx, t.breaker.group); err == nil {
+			queue.release() // it is a token that it waited for
+		}
+	}
+	if err == nil {
+		err = c.turns.acquire(t.ctx, t.breaker.group)
+	}
+	switch {
+	case errors.Is(err, errLeftAlone):
+		return nil, t.leftAlone(t.breaker.shut())
+	case err != nil:
+		return nil, &Error{Method: t.method, Route: t.route, Err: err}
+	}
+	return queue, nil
+}
+
+// inTurn sends a call whose turn it is, and gives the turn back.
+func (c *Client) inTurn(t *try) error {
+	defer c.turns.release()
+	return c.authorised(t)
+}
+
+// leftAlone returns the error of a call that is not made because its group is
+// left alone for so long.
+func (t *try) leftAlone(wait time.Duration) error {
+	return &Error{Method: t.method, Route: t.route, RetryAfter: wait, Err: fmt.Errorf("%w: %w", ErrUnavailable, errLeftAlone)}
+}
+
+// authorised sends a call with a token, and again with a new one if that is not
+// accepted.
+func (c *Client) authorised(t *try) error {
+	token, err := c.auth.Token(t.ctx)
+	if err != nil {
+		return authError(t.call, err)
+	}
+	err = c.send(t, token)
 	if !errors.Is(err, ErrUnauthorized) {
 		return err
 	}
-	renewed, renewErr := c.auth.Renew(ctx, token)
+	renewed, renewErr := c.auth.Renew(t.ctx, token)
 	if renewErr != nil {
-		return authError(cl, renewErr)
+		return authError(t.call, renewErr)
 	}
 	if renewed == token {
 		return err
 	}
-	return c.send(ctx, cl, renewed, 1, read)
+	return c.send(t, renewed)
 }
 
 // authError returns the error of a call that got no token. One that tells of a
@@ -188,28 +294,44 @@ func authError(cl call, err error) error {
 }
 
 // send makes one HTTP request and hands its answer to read.
-func (c *Client) send(ctx context.Context, cl call, token string, attempt int, read func(answer) error) error {
-	done := Call{Method: cl.method, Route: cl.route, Keys: cl.keys, Attempt: attempt, Start: time.Now()}
+func (c *Client) send(t *try, token string) (err error) {
+	era, wait := t.breaker.enter()
+	if wait > 0 {
+		return t.leftAlone(wait)
+	}
+	defer func() { t.breaker.settle(era, err) }()
+	return c.once(t, token)
+}
+
+// once is send for a group that is not left alone.
+func (c *Client) once(t *try, token string) error {
+	done := Call{Method: t.method, Route: t.route, Keys: t.keys, Attempt: t.sent, Start: time.Now()}
 	if c.admit != nil {
-		if err := c.admit(ctx, done); err != nil {
-			return &Error{Method: cl.method, Route: cl.route, Err: err}
+		if err := c.admit(t.ctx, done); err != nil {
+			return &Error{Method: t.method, Route: t.route, Err: err}
 		}
 	}
-	err := c.roundTrip(ctx, cl, token, read, &done)
+	t.sent++
+	c.counts.calls.Add(1)
+	if done.Attempt > 0 {
+		c.counts.retries.Add(1)
+	}
+	err := c.roundTrip(t, token, &done)
 	if err != nil {
 		done.Err = err
 	}
 	if c.onCall != nil {
 		done.Duration = time.Since(done.Start)
-		c.onCall(ctx, done)
+		c.onCall(t.ctx, done)
 	}
 	return err
 }
 
-// roundTrip is send without telling of it; it notes in done what it sees.
-func (c *Client) roundTrip(ctx context.Context, cl call, token string, read func(answer) error, done *Call) error {
+// roundTrip is once without telling of it; it notes in done what it sees.
+func (c *Client) roundTrip(t *try, token string, done *Call) error {
+	ctx, cl := t.ctx, t.call
 	failed := &Error{Method: cl.method, Route: cl.route}
-	limited, cancel := context.WithTimeout(ctx, c.timeout)
+	limited, cancel := context.WithTimeout(ctx, c.timeFor(t))
 	defer cancel()
 	var sent atomic.Bool // stays false for a read
 	if cl.writes() {
@@ -238,7 +360,7 @@ func (c *Client) roundTrip(ctx context.Context, cl call, token string, read func
 		failed.Err = err
 		return failed
 	}
-	if err := read(answer{cl.id, resp.StatusCode, resp.Header, body.Bytes()}); err != nil {
+	if err := t.read(answer{cl.id, resp.StatusCode, resp.Header, body.Bytes()}); err != nil {
 		failed.Err = fmt.Errorf("%w: %w", ErrInvalid, explain(err))
 		return failed
 	}

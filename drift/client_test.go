@@ -536,12 +536,14 @@ func TestWaitIsNotTimed(t *testing.T) {
 	first := make(chan struct{})
 	var calls atomic.Int32
 	base := listen(t, func(w http.ResponseWriter, r *http.Request) {
-		if calls.Add(1) == 1 {
-			close(first)
+		if r.URL.Path == "/users/1" {
+			if calls.Add(1) == 1 {
+				close(first)
+			}
 			<-r.Context().Done()
 			return
 		}
-		fmt.Fprint(w, `{"data":{"id":1}}`)
+		fmt.Fprint(w, `{"data":{"id":2}}`)
 	})
 	client := dial(t, base, drift.Options{Concurrency: 1, Timeout: timeout})
 	var group sync.WaitGroup
@@ -550,7 +552,7 @@ func TestWaitIsNotTimed(t *testing.T) {
 		checkKind(t, err, drift.ErrTimeout)
 	})
 	<-first
-	if _, err := client.User(t.Context(), 1); err != nil { // waits for as long as a call may take
+	if _, err := client.User(t.Context(), 2); err != nil { // waits for as long as a call may take
 		t.Error(err)
 	}
 	group.Wait()

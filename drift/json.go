@@ -311,6 +311,9 @@ func rewrite(v *jsontext.Value) error {
 // explain returns err, which a read of Drift's JSON gave, in words of our own:
 // the errors of the JSON package quote the text that they could not read.
 func explain(err error) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return errCut
+	}
 	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		return fmt.Errorf("not JSON at byte %d", syntax.ByteOffset)
 	}

@@ -54,6 +54,9 @@ func (r *ReportRow) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return nil
 }
 
+// reportRoute is where reports are asked for.
+const reportRoute = "/reports/conversations"
+
 // ConversationReport returns numbers about the conversations that pass the
 // filters. Drift takes 60 such calls a minute and has no pages here.
 //
@@ -62,7 +65,7 @@ func (r *ReportRow) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 func (c *Client) ConversationReport(ctx context.Context, q ReportQuery) (*Report, error) {
 	post := call{
 		method: http.MethodPost,
-		route:  "/reports/conversations",
+		route:  reportRoute,
 		reads:  true,
 		body:   func(string) any { return &q },
 	}

@@ -9,18 +9,18 @@ import (
 )
 
 // TestTurns checks who goes first: lanes in turn, and in a lane the highest
-// priority, then who came first.
+// priority, then who came first; at last the calls that nobody waits for.
 func TestTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		turns := newTurns(1)
-		if err := turns.acquire(t.Context()); err != nil {
+		turns := newTurns(1, nil)
+		if err := turns.acquire(t.Context(), ""); err != nil {
 			t.Fatal(err)
 		}
 		inbox, small := new(Lane), new(Lane)
 		var order []string
 		wait := func(name string, ctx context.Context) {
 			go func() {
-				if err := turns.acquire(ctx); err != nil {
+				if err := turns.acquire(ctx, ""); err != nil {
 					t.Error(err)
 				}
 				order = append(order, name)
@@ -35,7 +35,7 @@ func TestTurns(t *testing.T) {
 		wait("neither", t.Context())
 		turns.release()
 		synctest.Wait()
-		want := []string{"inbox, chain", "small", "neither", "inbox, leaf 1", "inbox, leaf 2"}
+		want := []string{"inbox, chain", "small", "inbox, leaf 1", "inbox, leaf 2", "neither"}
 		if !slices.Equal(order, want) {
 			t.Errorf("the order was %q, want %q", order, want)
 		}
@@ -50,14 +50,14 @@ func TestTurns(t *testing.T) {
 func TestTurnsGivenUp(t *testing.T) {
 	for range 200 {
 		synctest.Test(t, func(t *testing.T) {
-			turns := newTurns(1)
-			if err := turns.acquire(t.Context()); err != nil {
+			turns := newTurns(1, nil)
+			if err := turns.acquire(t.Context(), ""); err != nil {
 				t.Fatal(err)
 			}
 			ctx, cancel := context.WithCancel(t.Context())
 			var gaveUp error
 			go func() {
-				if gaveUp = turns.acquire(WithPlace(ctx, new(Lane), 1)); gaveUp == nil {
+				if gaveUp = turns.acquire(WithPlace(ctx, new(Lane), 1), ""); gaveUp == nil {
 					turns.release()
 				}
 			}()

@@ -104,7 +104,7 @@ func checkOutcome(t *testing.T, err, kind error, unknown bool) {
 
 // TestLostAnswers checks that a write whose answer is lost says that it may have
 // taken effect, and one that was refused says no such thing. Nothing is sent
-// twice.
+// twice but reads that may do better.
 func TestLostAnswers(t *testing.T) {
 	status := func(status int) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
@@ -118,34 +118,35 @@ func TestLostAnswers(t *testing.T) {
 		answer  http.HandlerFunc
 		kind    error
 		unknown bool
+		again   bool // a read is sent again
 	}{
-		{"no answer", func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, drift.ErrTimeout, true},
-		{"hung up", func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) }, drift.ErrUnavailable, true},
-		{"not HTTP", func(w http.ResponseWriter, r *http.Request) { hijack(t, w, "hello\r\n\r\n") }, drift.ErrUnavailable, true},
+		{"no answer", func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, drift.ErrTimeout, true, true},
+		{"hung up", func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) }, drift.ErrUnavailable, true, true},
+		{"not HTTP", func(w http.ResponseWriter, r *http.Request) { hijack(t, w, "hello\r\n\r\n") }, drift.ErrUnavailable, true, true},
 		{"body that never ends", func(w http.ResponseWriter, r *http.Request) {
 			io.WriteString(w, `{`)
 			w.(http.Flusher).Flush()
 			<-r.Context().Done()
-		}, drift.ErrTimeout, true},
+		}, drift.ErrTimeout, true, true},
 		{"body that is cut", func(w http.ResponseWriter, r *http.Request) {
 			hijack(t, w, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{")
-		}, drift.ErrInvalid, true},
-		{"HTML", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "<html>") }, drift.ErrInvalid, true},
-		{"nothing", func(w http.ResponseWriter, r *http.Request) {}, drift.ErrInvalid, true},
-		{"other JSON", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, `{"data":{}}`) }, drift.ErrInvalid, true},
-		{"see other", status(303), drift.ErrInvalid, true},
-		{"redirect that keeps the method", status(307), drift.ErrInvalid, true},
-		{"fault", status(500), drift.ErrUnavailable, true},
-		{"fault of a gateway", status(504), drift.ErrUnavailable, true},
-		{"bad request", status(400), drift.ErrRefused, false},
-		{"token", status(401), drift.ErrUnauthorized, false},
-		{"scope", status(403), drift.ErrForbidden, false},
-		{"unknown id", status(404), drift.ErrNotFound, false},
-		{"conflict", status(409), drift.ErrRefused, false},
-		{"limit", status(429), drift.ErrRateLimited, false},
+		}, drift.ErrInvalid, true, true},
+		{"HTML", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "<html>") }, drift.ErrInvalid, true, false},
+		{"nothing", func(w http.ResponseWriter, r *http.Request) {}, drift.ErrInvalid, true, true},
+		{"other JSON", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, `{"data":{}}`) }, drift.ErrInvalid, true, false},
+		{"see other", status(303), drift.ErrInvalid, true, false},
+		{"redirect that keeps the method", status(307), drift.ErrInvalid, true, false},
+		{"fault", status(500), drift.ErrUnavailable, true, true},
+		{"fault of a gateway", status(504), drift.ErrUnavailable, true, true},
+		{"bad request", status(400), drift.ErrRefused, false, false},
+		{"token", status(401), drift.ErrUnauthorized, false, false},
+		{"scope", status(403), drift.ErrForbidden, false, false},
+		{"unknown id", status(404), drift.ErrNotFound, false, false},
+		{"conflict", status(409), drift.ErrRefused, false, false},
+		{"limit", status(429), drift.ErrRateLimited, false, false},
 		{"refusal that is cut", func(w http.ResponseWriter, r *http.Request) {
 			hijack(t, w, "HTTP/1.1 409 Conflict\r\nContent-Length: 1000\r\n\r\n{")
-		}, drift.ErrRefused, false},
+		}, drift.ErrRefused, false, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -169,7 +170,11 @@ func TestLostAnswers(t *testing.T) {
 				checkOutcome(t, err, tt.kind, false)
 			})
 			group.Wait()
-			if got, want := int(asked.Load()), len(writes())+1; got != want {
+			want := len(writes()) + 1
+			if tt.again {
+				want++
+			}
+			if got := int(asked.Load()); got != want {
 				t.Errorf("%d requests came for %d calls", got, want)
 			}
 		})

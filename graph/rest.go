@@ -7,6 +7,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"github.com/driftgraph/driftgraph/auth"
 	"github.com/driftgraph/driftgraph/loaders"
 )
 
@@ -75,7 +76,7 @@ func (r REST) InterceptOperation(ctx context.Context, next graphql.OperationHand
 	// What is not there when the time is over is answered as null with an
 	// error; the rest is answered. So the time bounds loading, not executing.
 	bounded, cancel := context.WithTimeout(ctx, r.Timeout)
-	l := r.Source(ctx).Loaders(bounded, loaders.Operation{Plan: o.plan, MaxCalls: r.MaxCalls, Steps: o.mode == planFull})
+	l := r.Source(ctx).Loaders(bounded, loaders.Operation{Plan: o.plan, Caller: auth.CallerOf(ctx).Name, MaxCalls: r.MaxCalls, Steps: o.mode == planFull})
 	o.loaders = l
 	l.Plan(bounded)
 	respond := next(loaders.Attach(ctx, l))

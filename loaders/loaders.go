@@ -5,6 +5,7 @@ package loaders
 
 import (
 	"context"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -57,12 +58,19 @@ type Loaders struct {
 // An Operation is what loaders must know of the operation that they read for.
 type Operation struct {
 	Plan     *Plan
-	MaxCalls int  // calls to Drift that it may make; 0 for any number
-	Steps    bool // Spent tells of each step too
+	Caller   string // who waits for it: callers take turns to have calls made
+	MaxCalls int    // calls to Drift that it may make; 0 for any number
+	Steps    bool   // Spent tells of each step too
 }
 
 // Spent returns what the operation has cost so far.
-func (l *Loaders) Spent() Spent { return l.recorder.total() }
+func (l *Loaders) Spent() Spent {
+	s := l.recorder.total()
+	if b := l.Write.source.api.Budget(); b.PerSecond > 0 {
+		s.Budget = &Budget{Remaining: b.Left, Limit: b.Most, PerSecond: math.Round(b.PerSecond*10) / 10}
+	}
+	return s
+}
 
 type contextKey struct{}
 

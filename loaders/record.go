@@ -22,7 +22,15 @@ type Spent struct {
 	Shared     int     `json:"shared"`
 	Retries    int     `json:"retries"`
 	DurationMs float64 `json:"durationMs"`
+	Budget     *Budget `json:"budget,omitempty"` // nil if nothing bounds the calls
 	Plan       []Step  `json:"plan,omitempty"`
+}
+
+// A Budget is what all operations together may still ask of Drift.
+type Budget struct {
+	Remaining int     `json:"remaining"` // calls that may be made at once now
+	Limit     int     `json:"limit"`     // calls that may be made at once after a rest
+	PerSecond float64 `json:"perSecond"` // how many come back each second
 }
 
 // A Step is a call to Drift, or records of one batch that one source had.
