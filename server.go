@@ -418,8 +418,9 @@ func withRequestID(log *slog.Logger, next http.Handler) http.Handler {
 		w.Header().Set("X-Request-Id", id)
 		ctx := context.WithValue(r.Context(), requestIDKey{}, id)
 		start := time.Now()
-		next.ServeHTTP(w, r.WithContext(ctx))
-		log.DebugContext(ctx, "request", "method", r.Method, "path", r.URL.Path, "duration", time.Since(start))
+		r = r.WithContext(ctx)
+		next.ServeHTTP(w, r)
+		log.DebugContext(ctx, "request", "method", r.Method, "route", r.Pattern, "duration", time.Since(start))
 	})
 }
 

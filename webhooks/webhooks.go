@@ -14,6 +14,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"regexp"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -34,6 +35,9 @@ const (
 	workers     = 8
 	queueLength = 128
 )
+
+// wellFormed is what may be logged of a type that is not known.
+var wellFormed = regexp.MustCompile(`^[a-z_]{1,64}$`)
 
 // Options are the settings of a Receiver.
 type Options struct {
@@ -148,7 +152,7 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if !known {
 		r.received.Add(1)
 		r.unknown.Add(1)
-		r.Log.DebugContext(req.Context(), "an event of Drift's is of no known type", "type", kind[:min(len(kind), 64)])
+		r.Log.DebugContext(req.Context(), "an event of Drift's is of no known type", "type", wellFormed.FindString(kind))
 		return
 	}
 	j, ok := read(kind, about, bytes.TrimSpace(envelope["data"]))
