@@ -174,7 +174,7 @@ func changes(t *testing.T) []golden {
 }
 
 // readGoldens reads the documents in a folder of testdata.
-func readGoldens(t *testing.T, folder string) []golden {
+func readGoldens(t testing.TB, folder string) []golden {
 	t.Helper()
 	files, err := filepath.Glob("testdata/" + folder + "/*.graphql")
 	if err != nil || len(files) == 0 {

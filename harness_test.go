@@ -72,7 +72,7 @@ func calledBy(c *auth.Caller, next http.Handler) http.Handler {
 
 // newGateway starts a gateway over a sandbox, with further arguments of the
 // command line.
-func newGateway(t *testing.T, cfg sandbox.Config, args ...string) *gateway {
+func newGateway(t testing.TB, cfg sandbox.Config, args ...string) *gateway {
 	t.Helper()
 	return assemble(t, parts{drift: newSandbox(cfg)}, args...)
 }
@@ -84,7 +84,7 @@ func newSandbox(cfg sandbox.Config) *sandbox.Sandbox {
 }
 
 // assemble starts a gateway of the given parts.
-func assemble(t *testing.T, p parts, args ...string) *gateway {
+func assemble(t testing.TB, p parts, args ...string) *gateway {
 	t.Helper()
 	if p.drift == nil {
 		p.drift = newSandbox(sandbox.Config{})
@@ -198,7 +198,7 @@ type fault struct {
 }
 
 // ask posts a query, with variables if there are any.
-func (g *gateway) ask(t *testing.T, query string, variables ...map[string]any) *reply {
+func (g *gateway) ask(t testing.TB, query string, variables ...map[string]any) *reply {
 	t.Helper()
 	request := map[string]any{"query": query}
 	if len(variables) > 0 {

@@ -456,4 +456,3 @@ func dump(t *testing.T, client redis.UniversalClient) (keys, values string) {
 	}
 	return names.String(), all.String()
 }
-

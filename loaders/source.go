@@ -182,7 +182,7 @@ func (p ConversationPage) key() string {
 }
 
 func (p MessagePage) group() string { return p.Conversation.String() }
-func (p MessagePage) key() string   { return p.Conversation.String() + "/" + p.Marker }
+func (p MessagePage) key() string   { return p.Conversation.String() + "/" + digest(p.Marker) }
 func (p AccountPage) key() string   { return fmt.Sprintf("%d+%d", p.Index, p.Size) }
 func (w MeetingWindow) key() string { return fmt.Sprintf("%d-%d", w.From, w.To) }
 func (r Report) key() string        { return digest(string(r)) }
