@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/url"
 	"os"
+	"runtime"
 	"strings"
 	"time"
 
@@ -17,6 +19,7 @@ import (
 	"github.com/driftgraph/driftgraph/graph"
 	"github.com/driftgraph/driftgraph/limit"
 	"github.com/driftgraph/driftgraph/loaders"
+	"github.com/driftgraph/driftgraph/queue"
 	"github.com/driftgraph/driftgraph/sandbox"
 )
 
@@ -74,8 +77,10 @@ func tellDefault(flag *kong.Flag) {
 
 // A serveConfig is the configuration of the gateway.
 type serveConfig struct {
-	ListenAddr string `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on."`
-	AdminAddr  string `placeholder:"HOST:PORT" help:"Address of its own for /metrics, /livez and /readyz, and for profiles at /debug/pprof/. Default: the first three are on LISTEN_ADDR, and there are no profiles."`
+	ListenAddr   string         `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on."`
+	DrainDelay   *time.Duration `placeholder:"TIME" help:"How long, once it is told to stop, the gateway still takes requests while /readyz says 503, so that balancers look elsewhere. Default: 5s, and 0s on a loopback address."`
+	DrainTimeout time.Duration  `default:"20s" placeholder:"TIME" help:"How long what is under way may then take to end, and subscribers to go elsewhere."`
+	AdminAddr    string         `placeholder:"HOST:PORT" help:"Address of its own for /metrics, /livez and /readyz, and for profiles at /debug/pprof/. Default: the first three are on LISTEN_ADDR, and there are no profiles."`
 
 	Callers callersConfig `embed:"" group:"Callers"`
 
@@ -107,6 +112,12 @@ type serveConfig struct {
 	MaxRESTCalls      int           `group:"Limits" name:"max-rest-calls" default:"500" placeholder:"N" help:"Most calls to Drift that an operation may take."`
 	MaxSubscriptions  int           `group:"Limits" default:"10000" placeholder:"N" help:"Most subscriptions at once, and most connections that last."`
 	OperationTimeout  time.Duration `group:"Limits" default:"15s" placeholder:"TIME" help:"How long an operation may take. What is there by then is answered."`
+
+	MaxOperations    int           `group:"Limits" placeholder:"N" help:"Most operations at once; others wait. Default: 32 for each processor."`
+	MaxQueued        int           `group:"Limits" placeholder:"N" help:"Most operations that wait; others are answered 503. Default: 8 times MAX_OPERATIONS."`
+	QueueTimeout     time.Duration `group:"Limits" default:"2s" placeholder:"TIME" help:"How long an operation may wait before it is answered 503."`
+	MaxFields        int           `group:"Limits" default:"50000" placeholder:"N" help:"Most fields that the answer of an operation may have, counted before it runs, with each list as long as is asked for."`
+	MaxResponseBytes byteSize      `group:"Limits" default:"16MiB" placeholder:"SIZE" help:"Largest answer of an operation."`
 
 	Introspection bool `group:"Console" default:"true" negatable:"" help:"Let clients ask for the schema. Default: yes."`
 	Playground    bool `group:"Console" default:"true" negatable:"" help:"Serve the playground at /. Default: yes."`
@@ -322,7 +333,7 @@ func (c *serveConfig) Validate() error {
 		name  string
 		value time.Duration
 	}{
-		{"DRIFT_TIMEOUT", c.DriftTimeout}, {"OPERATION_TIMEOUT", c.OperationTimeout},
+		{"DRIFT_TIMEOUT", c.DriftTimeout}, {"OPERATION_TIMEOUT", c.OperationTimeout}, {"QUEUE_TIMEOUT", c.QueueTimeout}, {"DRAIN_TIMEOUT", c.DrainTimeout},
 		{"CACHE_TTL_CONTACT", c.CacheTTL.Contact}, {"CACHE_TTL_USER", c.CacheTTL.User},
 		{"CACHE_TTL_CONVERSATION", c.CacheTTL.Conversation}, {"CACHE_TTL_CONVERSATION_LIST", c.CacheTTL.ConversationList},
 		{"CACHE_TTL_CONVERSATION_STATS", c.CacheTTL.ConversationStats}, {"CACHE_TTL_CONVERSATION_REPORT", c.CacheTTL.ConversationReport},
@@ -334,13 +345,20 @@ func (c *serveConfig) Validate() error {
 			return fmt.Errorf("%s is %s; it takes more than 0, such as 30s", d.name, d.value)
 		}
 	}
+	if c.DrainDelay != nil && *c.DrainDelay < 0 {
+		return fmt.Errorf("DRAIN_DELAY is %s; it takes 0 or more, such as 5s", *c.DrainDelay)
+	}
 	if c.CacheStale < 0 {
 		return fmt.Errorf("CACHE_STALE is %s; it takes 0 or more, such as 1h", c.CacheStale)
 	}
 	for _, n := range []struct {
 		name  string
 		value int
-	}{{"MAX_TOKENS", c.MaxTokens}, {"MAX_DEPTH", c.MaxDepth}, {"MAX_LIST_DEPTH", c.MaxListDepth}, {"MAX_ALIASES", c.MaxAliases}, {"MAX_DIRECTIVES", c.MaxDirectives}, {"MAX_REST_CALLS", c.MaxRESTCalls}, {"MAX_SUBSCRIPTIONS", c.MaxSubscriptions}} {
+	}{
+		{"MAX_TOKENS", c.MaxTokens}, {"MAX_DEPTH", c.MaxDepth}, {"MAX_LIST_DEPTH", c.MaxListDepth}, {"MAX_ALIASES", c.MaxAliases},
+		{"MAX_DIRECTIVES", c.MaxDirectives}, {"MAX_REST_CALLS", c.MaxRESTCalls}, {"MAX_SUBSCRIPTIONS", c.MaxSubscriptions},
+		{"MAX_OPERATIONS", c.queue().Running}, {"MAX_QUEUED", c.queue().Waiting}, {"MAX_FIELDS", c.MaxFields},
+	} {
 		if n.value < 1 {
 			return fmt.Errorf("%s is %d; it takes 1 or more", n.name, n.value)
 		}
@@ -362,6 +380,32 @@ func (c *serveConfig) cacheKeys() (*cache.Keys, error) {
 		return nil, fmt.Errorf("CACHE_KEY: %w", err)
 	}
 	return keys, nil
+}
+
+// drainDelay returns how long balancers are given to see that the process is
+// about to end.
+func (c *serveConfig) drainDelay() time.Duration {
+	if c.DrainDelay != nil {
+		return *c.DrainDelay
+	}
+	if host, _, _ := net.SplitHostPort(c.ListenAddr); host == "localhost" || net.ParseIP(host).IsLoopback() {
+		return 0
+	}
+	return 5 * time.Second
+}
+
+// operationsPerProcessor and queuedPerOperation are the defaults of
+// MAX_OPERATIONS, for each processor, and MAX_QUEUED, for each of those.
+const (
+	operationsPerProcessor = 32
+	queuedPerOperation     = 8
+)
+
+// queue returns the settings of the queue of operations.
+func (c *serveConfig) queue() queue.Options {
+	o := queue.Options{Running: cmp.Or(c.MaxOperations, operationsPerProcessor*runtime.GOMAXPROCS(0)), Patience: c.QueueTimeout}
+	o.Waiting = cmp.Or(c.MaxQueued, queuedPerOperation*o.Running)
+	return o
 }
 
 // checkAddress refuses what is no address to listen on.

@@ -20,6 +20,7 @@ import (
 	"github.com/driftgraph/driftgraph/graph"
 	"github.com/driftgraph/driftgraph/loaders"
 	"github.com/driftgraph/driftgraph/metrics"
+	"github.com/driftgraph/driftgraph/queue"
 	"github.com/driftgraph/driftgraph/sandbox"
 )
 
@@ -417,7 +418,8 @@ func TestInternalErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	broken := loaders.NewSource(store, nil, drift.StaticToken(testToken)) // without a client: each call panics
-	server := httptest.NewServer(newHandler(&c.Serve, newExecutor(&c.Serve, func(context.Context) *loaders.Source { return broken }, nil, log), nil, nil, nil, log, &health{metrics: metrics.New("test")}))
+	h := &health{metrics: metrics.New("test"), queue: queue.New(c.Serve.queue())}
+	server := httptest.NewServer(newHandler(&c.Serve, newExecutor(&c.Serve, func(context.Context) *loaders.Source { return broken }, nil, log), nil, nil, nil, log, h))
 	t.Cleanup(server.Close)
 	for _, field := range []string{"contact(id: 5) { name }", `contactsByExternalId(externalIds: ["a"]) { name }`, "conversationStats { open }"} {
 		r := (&gateway{url: server.URL}).ask(t, "{ "+field+" viewer { caller } }")

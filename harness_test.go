@@ -26,6 +26,7 @@ import (
 	"github.com/driftgraph/driftgraph/events"
 	"github.com/driftgraph/driftgraph/graph"
 	"github.com/driftgraph/driftgraph/metrics"
+	"github.com/driftgraph/driftgraph/queue"
 	"github.com/driftgraph/driftgraph/sandbox"
 	"github.com/driftgraph/driftgraph/webhooks"
 )
@@ -49,6 +50,7 @@ type gateway struct {
 	bus      *events.Bus
 	live     *graph.Live
 	receiver *webhooks.Receiver
+	queue    *queue.Queue
 	log      *logbook
 }
 
@@ -122,7 +124,8 @@ func assemble(t testing.TB, p parts, args ...string) *gateway {
 		t.Fatal(err)
 	}
 	t.Cleanup(closeTrail)
-	execute := newExecutor(&c.Serve, all.source, trail, log, graph.Observe{Tell: meter.Operation})
+	waiting := queue.New(c.Serve.queue())
+	execute := newExecutor(&c.Serve, all.source, trail, log, graph.Observe{Tell: meter.Operation}, c.Serve.admit(waiting))
 	if p.use != nil {
 		execute.Use(p.use)
 	}
@@ -132,9 +135,10 @@ func assemble(t testing.TB, p parts, args ...string) *gateway {
 	}
 	options := newLive(&c.Serve, execute, all, door).LiveOptions
 	options.KeepAlive, options.Patience = cmp.Or(p.live.KeepAlive, options.KeepAlive), cmp.Or(p.live.Patience, options.Patience)
+	options.Stagger = p.live.Stagger
 	live := graph.NewLive(options)
-	meter.Read(metrics.Parts{Cache: all.records, Bus: all.bus, Live: live, Receiver: receiver})
-	handler := newHandler(&c.Serve, execute, live, door, receiver, log, &health{metrics: meter})
+	meter.Read(metrics.Parts{Cache: all.records, Bus: all.bus, Live: live, Receiver: receiver, Queue: waiting})
+	handler := newHandler(&c.Serve, execute, live, door, receiver, log, &health{metrics: meter, queue: waiting})
 	if p.caller != nil {
 		handler = calledBy(p.caller, handler)
 	}
@@ -144,7 +148,7 @@ func assemble(t testing.TB, p parts, args ...string) *gateway {
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	t.Cleanup(func() { live.Drain(context.Background()) })
-	return &gateway{url: server.URL, upstream: upstream.URL, drift: p.drift, records: all.records, bus: all.bus, live: live, receiver: receiver, log: book}
+	return &gateway{url: server.URL, upstream: upstream.URL, drift: p.drift, records: all.records, bus: all.bus, live: live, receiver: receiver, queue: waiting, log: book}
 }
 
 // A logbook keeps what is logged.

@@ -11,12 +11,14 @@ import (
 	"time"
 
 	"github.com/driftgraph/driftgraph/metrics"
+	"github.com/driftgraph/driftgraph/queue"
 )
 
 // A health is what balancers and operators ask of the gateway.
 type health struct {
 	draining atomic.Bool // the process is about to end
 	metrics  *metrics.Metrics
+	queue    *queue.Queue
 }
 
 // mount serves the health of the gateway: /livez says that the process lives,
@@ -28,11 +30,24 @@ func (h *health) mount(mux *http.ServeMux) {
 		switch {
 		case h.draining.Load():
 			http.Error(w, "draining", http.StatusServiceUnavailable)
+		case h.queue.Overloaded():
+			http.Error(w, "overloaded", http.StatusServiceUnavailable)
 		default:
 			_, _ = io.WriteString(w, "ok\n")
 		}
 	})
 	mux.Handle("GET /metrics", h.metrics.Handler())
+}
+
+// leave has clients open other connections for what they ask next, which find
+// another replica, once the process is about to end.
+func (h *health) leave(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if h.draining.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // newAdmin returns what ADMIN_ADDR serves: the health of the gateway, and

@@ -17,12 +17,15 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
 	"go.uber.org/goleak"
 
 	"github.com/driftgraph/driftgraph/metrics"
+	"github.com/driftgraph/driftgraph/queue"
 	"github.com/driftgraph/driftgraph/sandbox"
 )
 
@@ -114,6 +117,15 @@ func TestConfigErrors(t *testing.T) {
 		{env{"MAX_DIRECTIVES": "0"}, "", "MAX_DIRECTIVES"},
 		{env{"MAX_VARIABLES_BYTES": "0"}, "", "max-variables-bytes"},
 		{env{"MAX_SUBSCRIPTIONS": "0"}, "", "MAX_SUBSCRIPTIONS"},
+		{env{"MAX_OPERATIONS": "-1"}, "", "MAX_OPERATIONS"},
+		{env{"MAX_QUEUED": "-1"}, "", "MAX_QUEUED"},
+		{env{"MAX_FIELDS": "0"}, "", "MAX_FIELDS"},
+		{env{"MAX_RESPONSE_BYTES": "0"}, "", "max-response-bytes"},
+		{env{"QUEUE_TIMEOUT": "0s"}, "", "QUEUE_TIMEOUT"},
+		{env{"DRAIN_TIMEOUT": "0s"}, "", "DRAIN_TIMEOUT"},
+		{env{"DRAIN_DELAY": "-1s"}, "", "DRAIN_DELAY"},
+		{env{"ADMIN_ADDR": "9090"}, "", "ADMIN_ADDR"},
+		{env{"ADMIN_ADDR": taken.Addr().String()}, "", "ADMIN_ADDR"},
 		{env{"DRIFT_WEBHOOK_TOKEN": secret + "line\nbreak"}, "", "DRIFT_WEBHOOK_TOKEN"},
 		{env{"DRIFT_WEBHOOK_TOKEN_FILE": file("")}, "", "DRIFT_WEBHOOK_TOKEN_FILE"},
 		{env{"INTROSPECTION": "perhaps"}, "", "introspection"},
@@ -371,24 +383,39 @@ func TestDrain(t *testing.T) {
 	}
 }
 
-// TestReady shows what /readyz says while the gateway drains.
+// TestReady shows what /readyz says while the gateway is overloaded, and while it
+// drains; it lives all the while.
 func TestReady(t *testing.T) {
-	var c cli
-	h := &health{metrics: metrics.New("test")}
-	handler := newHandler(&c.Serve, nil, nil, nil, nil, slog.New(slog.DiscardHandler), h)
-	for _, want := range []int{http.StatusOK, http.StatusServiceUnavailable} {
-		w := httptest.NewRecorder()
-		handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))
-		if w.Code != want {
-			t.Errorf("/readyz is %d, want %d", w.Code, want)
+	synctest.Test(t, func(t *testing.T) {
+		q := queue.New(queue.Options{Running: 1, Waiting: 1, Patience: time.Second})
+		h := &health{metrics: metrics.New("test"), queue: q}
+		handler := newHandler(&serveConfig{}, nil, nil, nil, nil, slog.New(slog.DiscardHandler), h)
+		is := func(path string, want int) {
+			t.Helper()
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+			if w.Code != want {
+				t.Errorf("%s is %d, want %d", path, w.Code, want)
+			}
 		}
-		w = httptest.NewRecorder()
-		handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/livez", nil))
-		if w.Code != http.StatusOK {
-			t.Errorf("/livez is %d, want 200", w.Code)
+		leave, err := q.Enter(t.Context(), queue.Interactive)
+		if err != nil {
+			t.Fatal(err)
 		}
+		for i := range 7 {
+			is("/readyz", map[bool]int{false: http.StatusOK, true: http.StatusServiceUnavailable}[i > 5])
+			if _, err := q.Enter(t.Context(), queue.Interactive); err == nil {
+				t.Error("a second one enters")
+			}
+		}
+		is("/livez", http.StatusOK)
+		leave()
+		time.Sleep(3 * time.Second)
+		is("/readyz", http.StatusOK)
 		h.draining.Store(true)
-	}
+		is("/readyz", http.StatusServiceUnavailable)
+		is("/livez", http.StatusOK)
+	})
 }
 
 // TestSecrets runs the program with secrets of all kinds, from variables and

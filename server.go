@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -25,6 +26,7 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/handler/extension"
+	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/driftgraph/driftgraph/audit"
@@ -34,6 +36,7 @@ import (
 	"github.com/driftgraph/driftgraph/graph"
 	"github.com/driftgraph/driftgraph/loaders"
 	"github.com/driftgraph/driftgraph/metrics"
+	"github.com/driftgraph/driftgraph/queue"
 	"github.com/driftgraph/driftgraph/redact"
 	"github.com/driftgraph/driftgraph/resolvers"
 	"github.com/driftgraph/driftgraph/sandbox"
@@ -45,6 +48,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "driftgraph:", err)
 		os.Exit(1)
@@ -133,14 +137,11 @@ func runSandbox(ctx context.Context, c *sandboxConfig, hide *redact.Redactor, st
 	return sandbox.Serve(ctx, listener, cfg)
 }
 
-// drainTimeout bounds how long the requests under way may take once the
-// process is asked to end.
-const drainTimeout = 20 * time.Second
-
 // serve runs the gateway until ctx ends, then lets the requests under way end.
 func serve(ctx context.Context, c *serveConfig, hide *redact.Redactor, stdout, stderr io.Writer) error {
 	log := c.Logging.logger(stderr, hide)
 	slog.SetDefault(log)
+	limitMemory(log)
 	listener, err := net.Listen("tcp", c.ListenAddr)
 	if err != nil {
 		return fmt.Errorf("LISTEN_ADDR: %w", err)
@@ -197,10 +198,11 @@ func serve(ctx context.Context, c *serveConfig, hide *redact.Redactor, stdout, s
 
 	receiver := newReceiver(webhookToken, all, log)
 	defer receiver.Close()
-	execute := newExecutor(c, all.source, trail, log, graph.Observe{Tell: meter.Operation})
+	waiting := queue.New(c.queue())
+	execute := newExecutor(c, all.source, trail, log, graph.Observe{Tell: meter.Operation}, c.admit(waiting))
 	live := newLive(c, execute, all, door)
-	meter.Read(metrics.Parts{Cache: all.records, Bus: all.bus, Live: live, Receiver: receiver})
-	health := &health{metrics: meter}
+	meter.Read(metrics.Parts{Cache: all.records, Bus: all.bus, Live: live, Receiver: receiver, Queue: waiting})
+	health := &health{metrics: meter, queue: waiting}
 	healthAddr := listener.Addr().String()
 	if c.AdminAddr != "" {
 		admin, err := startAdmin(c.AdminAddr, health, log)
@@ -214,7 +216,7 @@ func serve(ctx context.Context, c *serveConfig, hide *redact.Redactor, stdout, s
 		Handler:           newHandler(c, execute, live, door, receiver, log, health),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      c.OperationTimeout + 30*time.Second,
+		WriteTimeout:      c.QueueTimeout + c.OperationTimeout + 30*time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
@@ -229,14 +231,30 @@ func serve(ctx context.Context, c *serveConfig, hide *redact.Redactor, stdout, s
 	case <-ctx.Done():
 	}
 	health.draining.Store(true)
-	log.Info("draining: no new requests, those under way end")
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	log.Info("draining", "stopsListeningIn", c.drainDelay())
+	select { // until balancers have seen that /readyz says so
+	case err := <-stopped:
+		return err
+	case <-time.After(c.drainDelay()):
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.DrainTimeout)
 	defer cancel()
-	live.Drain(grace) // which Shutdown would wait for, or not see
-	if err := server.Shutdown(grace); err != nil {
-		return errors.Join(fmt.Errorf("requests under way did not end within %s", drainTimeout), server.Close())
+	ended := make(chan error, 1)
+	go func() { ended <- server.Shutdown(grace) }()
+	live.Drain(grace) // whose connections Shutdown would wait for, or not see
+	if err := <-ended; err != nil {
+		return errors.Join(fmt.Errorf("requests under way did not end within %s (DRAIN_TIMEOUT)", c.DrainTimeout), server.Close())
 	}
 	return nil
+}
+
+// limitMemory has the garbage collector keep the process below what its container
+// may take, unless GOMEMLIMIT says otherwise.
+func limitMemory(log *slog.Logger) {
+	limit, err := memlimit.Set() // which fails where there are no containers
+	if err == nil && limit < math.MaxInt64 {
+		log.Info("the memory is limited", "GOMEMLIMIT", byteSize(limit))
+	}
 }
 
 // reachable returns an address at which this machine reaches one that is
@@ -343,7 +361,7 @@ func newHandler(c *serveConfig, e *graph.Executor, live *graph.Live, door *graph
 	if c.Playground {
 		mux.Handle("/", web.Handler())
 	}
-	return withRequestID(log, withRecovery(log, http.NewCrossOriginProtection().Handler(mux)))
+	return withRequestID(log, withRecovery(log, h.leave(http.NewCrossOriginProtection().Handler(mux))))
 }
 
 // newExecutor returns what parses, checks and executes operations. The outer
@@ -361,8 +379,15 @@ func newExecutor(c *serveConfig, source func(context.Context) *loaders.Source, t
 	if c.Introspection {
 		e.Use(extension.Introspection{})
 	}
-	e.Use(graph.REST{Source: source, MaxCalls: c.MaxRESTCalls, Timeout: c.OperationTimeout})
+	e.Use(graph.Size{Fields: c.MaxFields})
+	e.Use(graph.REST{Source: source, MaxCalls: c.MaxRESTCalls, MaxBytes: int64(c.MaxResponseBytes), Timeout: c.OperationTimeout})
 	return e
+}
+
+// admit returns what has operations wait in q. Heavy is what takes more than half
+// of the calls, or a fifth of the fields, that an operation may.
+func (c *serveConfig) admit(q *queue.Queue) graph.Admit {
+	return graph.Admit{Queue: q, HeavyCalls: c.MaxRESTCalls / 2, HeavyFields: c.MaxFields / 5}
 }
 
 // An emulator is the sandbox served on a loopback port of its own: the gateway

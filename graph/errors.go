@@ -75,6 +75,7 @@ func (p *Presenter) present(ctx context.Context, err error) *gqlerror.Error {
 	told := graphql.DefaultErrorPresenter(ctx, err)
 	var input *relay.InputError
 	var budget *loaders.BudgetError
+	var size *loaders.SizeError
 	var permission *auth.PermissionError
 	var internal *gqlerror.Error
 	switch {
@@ -85,6 +86,10 @@ func (p *Presenter) present(ctx context.Context, err error) *gqlerror.Error {
 	case errors.As(err, &budget):
 		told = p.tell(told, CodeRESTBudgetExceeded, budget.Error())
 		told.Extensions["limit"] = budget.Most
+		return told
+	case errors.As(err, &size):
+		told = p.tell(told, CodeQueryTooComplex, size.Error())
+		told.Extensions["limit"] = size.Most
 		return told
 	case told.Extensions["code"] != nil: // gqlgen's own
 		if graphql.GetFieldContext(ctx) == nil {

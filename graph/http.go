@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"mime"
 	"net/http"
 	"slices"
@@ -103,6 +104,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer := respond(ctx)
 	if answer == nil {
 		return // the client has gone
+	}
+	if after, ok := shed(op); ok {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(after.Seconds()))))
+		write(w, media, http.StatusServiceUnavailable, answer, false)
+		return
 	}
 	write(w, media, http.StatusOK, answer, true)
 }

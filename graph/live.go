@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,6 +30,7 @@ import (
 type Live struct {
 	LiveOptions
 	stopping chan struct{} // closed by Drain
+	window   time.Duration // within which connections end then
 
 	connections, subscriptions atomic.Int64
 	refused                    atomic.Uint64
@@ -56,12 +58,14 @@ type LiveOptions struct {
 	Max               int           // connections at once, and subscriptions at once
 	KeepAlive         time.Duration // how often a quiet connection is shown to be alive; 0 for 15 s
 	Patience          time.Duration // how long a client may take to begin, to answer, and to take a result; 0 for 10 s
+	Stagger           time.Duration // between the ends of connections when all are to end, on average; 0 for 1 ms
 }
 
 // NewLive returns a Live.
 func NewLive(o LiveOptions) *Live {
 	o.KeepAlive = cmp.Or(o.KeepAlive, 15*time.Second)
 	o.Patience = cmp.Or(o.Patience, 10*time.Second)
+	o.Stagger = cmp.Or(o.Stagger, time.Millisecond)
 	return &Live{LiveOptions: o, stopping: make(chan struct{})}
 }
 
@@ -78,11 +82,17 @@ func (l *Live) Stats() LiveStats {
 }
 
 // Drain ends all connections cleanly, and returns when they have ended, or ctx
-// has.
+// has. Clients are told to connect again, one after another, so that they do not
+// all come to the other replicas at once; that takes half of the time of ctx at
+// most. What is no subscription is answered before its connection ends.
 func (l *Live) Drain(ctx context.Context) {
 	l.mu.Lock()
 	if !l.drained {
 		l.drained = true
+		l.window = time.Duration(l.connections.Load()) * l.Stagger
+		if deadline, ok := ctx.Deadline(); ok {
+			l.window = max(min(l.window, time.Until(deadline)/2), 0)
+		}
 		close(l.stopping)
 	}
 	l.mu.Unlock()
@@ -94,6 +104,24 @@ func (l *Live) Drain(ctx context.Context) {
 	select {
 	case <-ended:
 	case <-ctx.Done():
+	}
+}
+
+// turn waits for the time of one connection to end, once all are to. It reports
+// false if ctx ends before.
+func (l *Live) turn(ctx context.Context) bool {
+	select {
+	case <-l.stopping:
+	case <-ctx.Done():
+		return false
+	}
+	timer := time.NewTimer(rand.N(l.window + 1))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"github.com/driftgraph/driftgraph/auth"
@@ -28,6 +29,7 @@ type REST struct {
 	Source func(context.Context) *loaders.Source
 
 	MaxCalls int           // to Drift that an operation may take; 0 for any number
+	MaxBytes int64         // of an answer, as JSON; 0 for any number
 	Timeout  time.Duration // of loading: what is not there by then is null, with an error
 }
 
@@ -42,6 +44,7 @@ type outlook struct {
 	mode      string
 	plan      *loaders.Plan
 	predicted loaders.Range
+	expected  int              // calls to Drift, when nothing is cached
 	loaders   *loaders.Loaders // nil until it runs
 }
 
@@ -57,7 +60,7 @@ func (r REST) MutateOperationContext(ctx context.Context, op *graphql.OperationC
 		return err
 	}
 	expected, predicted := r.Source(ctx).Estimate(o.plan, r.MaxCalls)
-	o.predicted = predicted
+	o.predicted, o.expected = predicted, expected
 	op.Stats.SetExtension(r.ExtensionName(), o)
 	if r.MaxCalls > 0 && expected > r.MaxCalls && o.mode != planDryRun {
 		err := gqlerror.Errorf("the operation is expected to take %d calls to Drift; at most %d are allowed. Ask for less: a smaller first, or fewer levels", expected, r.MaxCalls)
@@ -76,18 +79,32 @@ func (r REST) InterceptOperation(ctx context.Context, next graphql.OperationHand
 	// What is not there when the time is over is answered as null with an
 	// error; the rest is answered. So the time bounds loading, not executing.
 	bounded, cancel := context.WithTimeout(ctx, r.Timeout)
-	l := r.Source(ctx).Loaders(bounded, loaders.Operation{Plan: o.plan, Caller: auth.CallerOf(ctx).Name, MaxCalls: r.MaxCalls, Steps: o.mode == planFull})
+	l := r.Source(ctx).Loaders(bounded, loaders.Operation{
+		Plan: o.plan, Caller: auth.CallerOf(ctx).Name, MaxCalls: r.MaxCalls, MaxBytes: r.MaxBytes, Steps: o.mode == planFull,
+	})
 	o.loaders = l
 	l.Plan(bounded)
 	respond := next(loaders.Attach(ctx, l))
 	return func(ctx context.Context) *graphql.Response {
 		defer cancel()
 		answer := respond(ctx)
+		if answer != nil && r.MaxBytes > 0 && int64(len(answer.Data)) > r.MaxBytes {
+			answer = &graphql.Response{Errors: gqlerror.List{r.tooLarge(graphql.GetOperationContext(ctx))}}
+		}
 		if answer != nil && o.mode != "" {
 			answer.Extensions = rest(l.Spent())
 		}
 		return answer
 	}
+}
+
+// tooLarge is told in the place of an answer of more than MaxBytes.
+func (r REST) tooLarge(op *graphql.OperationContext) *gqlerror.Error {
+	err := limitError(int(r.MaxBytes), "%s", (&loaders.SizeError{Most: r.MaxBytes}).Error())
+	if op.Operation.Operation == ast.Mutation {
+		err.Message += ". The changes were made"
+	}
+	return err
 }
 
 func rest(v any) map[string]any { return map[string]any{"rest": v} }

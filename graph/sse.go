@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -40,14 +41,6 @@ func (l *Live) serveEvents(w http.ResponseWriter, r *http.Request, params *graph
 	defer done()
 	life, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	go func() {
-		select {
-		case <-l.stopping:
-			cancel()
-		case <-life.Done():
-		}
-	}()
-
 	ctx := graphql.StartOperationTrace(life)
 	op, refused := l.Executor.CreateOperationContext(ctx, params)
 	if len(refused) == 0 && op.Operation.Operation == ast.Mutation && r.Method != http.MethodPost {
@@ -65,12 +58,24 @@ func (l *Live) serveEvents(w http.ResponseWriter, r *http.Request, params *graph
 	if stream.write(":\n\n") != nil {
 		return
 	}
+	var again atomic.Bool // the client is to connect again
+	if len(refused) == 0 && op.Operation.Operation == ast.Subscription {
+		go func() {
+			if l.turn(life) {
+				again.Store(true)
+				cancel()
+			}
+		}()
+	}
 	expel := func(r *rejection) { _ = stream.refuse(&graphql.Response{Errors: r.list()}) }
 	o := &operation{live: l, params: *params, send: stream.next, refuse: stream.refuse, expel: expel, idle: func() error { return stream.write(":\n\n") }}
 	if len(refused) > 0 {
 		_ = o.deny(ctx, op, refused)
 	} else {
 		_ = o.run(ctx, op)
+	}
+	if again.Load() {
+		return // without complete, which would say that nothing more is to come; nor retry, by which graphql-sse fails
 	}
 	_ = stream.write("event: complete\ndata:\n\n")
 }

@@ -7,10 +7,12 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/coder/websocket"
+	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
@@ -55,6 +57,7 @@ type socket struct {
 	begun      bool // connection_init has come, and was acknowledged
 	operations map[string]context.CancelFunc
 	work       sync.WaitGroup
+	finite     atomic.Int64 // operations under way that are no subscriptions
 }
 
 // serveSocket speaks graphql-transport-ws until either side ends it. A browser's
@@ -96,7 +99,7 @@ func (s *socket) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-s.live.stopping:
-			_ = s.conn.Close(websocket.StatusGoingAway, "the gateway is about to stop")
+			s.end(ctx)
 			return
 		case <-begin.C:
 			s.mu.Lock()
@@ -116,6 +119,24 @@ func (s *socket) watch(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// end ends the connection because the process does, once what is no subscription
+// has been answered. Its code has clients connect again.
+func (s *socket) end(ctx context.Context) {
+	if !s.live.turn(ctx) {
+		return
+	}
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
+	for s.finite.Load() > 0 {
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+	_ = s.conn.Close(websocket.StatusServiceRestart, "the gateway restarts; connect again")
 }
 
 // read takes messages until the connection ends.
@@ -259,6 +280,10 @@ func (s *socket) execute(ctx context.Context, o *operation, id string, others in
 	case others >= maxOperations:
 		err = o.deny(ctx, op, s.live.overLimit())
 	default:
+		if op.Operation.Operation != ast.Subscription {
+			s.finite.Add(1)
+			defer s.finite.Add(-1)
+		}
 		err = o.run(ctx, op)
 	}
 	if err != errRefused && s.release(ctx, id) { // after an error there is no complete

@@ -98,6 +98,9 @@ func (l *Loader[K, V]) wait(key K, thunk dataloader.Thunk[*cache.Future[V]]) (V,
 			return none, err
 		}
 		v, err := f.Wait(l.ctx)
+		if err == nil {
+			return v, l.recorder.hand(v)
+		}
 		if !l.refusedOther(f, err) {
 			return v, err
 		}

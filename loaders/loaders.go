@@ -60,6 +60,7 @@ type Operation struct {
 	Plan     *Plan
 	Caller   string // who waits for it: callers take turns to have calls made
 	MaxCalls int    // calls to Drift that it may make; 0 for any number
+	MaxBytes int64  // of the records that its answer is made of, about; 0 for any number
 	Steps    bool   // Spent tells of each step too
 }
 
@@ -161,7 +162,8 @@ func (l *Loaders) AccountOf(ctx context.Context, c *drift.Contact) (*drift.Accou
 	if err != nil {
 		return nil, err
 	}
-	return d.Of(c), nil
+	a := d.Of(c)
+	return a, l.recorder.hand(a)
 }
 
 // ConversationsOf returns a page of the conversations with a contact. Those of

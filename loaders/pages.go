@@ -30,7 +30,15 @@ func Read[K comparable, P any, T any](pages *Loader[K, P], w walk[K, P, T]) (*re
 		}
 		w.add(page)
 	}
-	return w.connection(), nil
+	connection := w.connection()
+	if connection != nil {
+		for _, e := range connection.Edges {
+			if err := pages.recorder.hand(e.Node); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return connection, nil
 }
 
 // A ConversationPage names a page of the list of conversations.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/driftgraph/driftgraph/cache"
@@ -57,6 +58,16 @@ func (e *BudgetError) Error() string {
 	return fmt.Sprintf("the operation has made %d calls to Drift, which is the most it may make", e.Most)
 }
 
+// A SizeError says that an answer would be too large.
+type SizeError struct {
+	Most int64 // bytes that it may have
+}
+
+// Error says what the limit is.
+func (e *SizeError) Error() string {
+	return fmt.Sprintf("the answer is larger than %d bytes, which is the most it may be. Ask for less: a smaller first, or fewer fields", e.Most)
+}
+
 // A recorder counts what an operation costs, and keeps it from making more
 // calls than it may. Its lane is the operation's, in which its calls wait.
 type recorder struct {
@@ -64,6 +75,9 @@ type recorder struct {
 	start time.Time
 	most  int  // calls that the operation may make; 0 for any number
 	full  bool // steps are recorded too
+
+	mostBytes int64 // of the records that the answer is made of; 0 for any number
+	handed    atomic.Int64
 
 	mu    sync.Mutex
 	spent Spent
@@ -156,6 +170,35 @@ func (r *recorder) total() Spent {
 	s.Plan = slices.Clone(s.Plan)
 	s.DurationMs = millis(time.Since(r.start))
 	return s
+}
+
+// hand counts a record each time when it goes into the answer, and refuses it
+// if the answer becomes too large. Lists are counted by who takes from them.
+func (r *recorder) hand(record any) error {
+	if r.mostBytes == 0 {
+		return nil
+	}
+	size := 0
+	switch record := record.(type) {
+	case *drift.Message:
+		size = sizeOfMessage(record)
+	case *drift.Contact:
+		if record != nil {
+			size = sizeOfContact(record)
+		}
+	case *drift.Account:
+		if record != nil {
+			size = sizeOfAccount(record)
+		}
+	case *string:
+		if record != nil {
+			size = len(*record)
+		}
+	}
+	if r.handed.Add(int64(size)) > r.mostBytes {
+		return &SizeError{Most: r.mostBytes}
+	}
+	return nil
 }
 
 // begin has a trace for records of a loader, which the steps after named.

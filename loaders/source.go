@@ -222,7 +222,7 @@ func (s *Source) private(text string) string {
 
 // Loaders returns the loaders of an operation that runs on ctx.
 func (s *Source) Loaders(ctx context.Context, o Operation) *Loaders {
-	r := &recorder{start: time.Now(), most: o.MaxCalls, full: o.Steps}
+	r := &recorder{start: time.Now(), most: o.MaxCalls, mostBytes: o.MaxBytes, full: o.Steps}
 	r.lane.Caller = o.Caller
 	r.lane.Deadline, _ = ctx.Deadline()
 	if r.full {

@@ -6,6 +6,7 @@ import (
 	"github.com/driftgraph/driftgraph/cache"
 	"github.com/driftgraph/driftgraph/events"
 	"github.com/driftgraph/driftgraph/graph"
+	"github.com/driftgraph/driftgraph/queue"
 	"github.com/driftgraph/driftgraph/webhooks"
 )
 
@@ -15,6 +16,7 @@ type Parts struct {
 	Bus      *events.Bus
 	Live     *graph.Live
 	Receiver *webhooks.Receiver // nil if no webhooks are taken
+	Queue    *queue.Queue
 }
 
 // Read has the metrics read the parts of the gateway from now on.
@@ -30,6 +32,12 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
+	running       = describe("operations_running", "Operations that run.", "class")
+	runningLimit  = describe("operations_limit", "How many operations may run at once.")
+	waiting       = describe("operations_waiting", "Operations that wait for their turn.", "class")
+	queued        = describe("operations_queued_total", "Operations that had to wait, and could then begin.", "class")
+	queuedFor     = describe("operations_queued_seconds_total", "How long those of driftgraph_operations_queued_total waited, all together.", "class")
+	shed          = describe("operations_shed_total", "Operations that were answered 503, since their turn did not come in time.", "class")
 	cacheHits     = describe("cache_hits_total", "Records that were answered fresh by the cache: by the tier memory or redis.", "kind", "tier")
 	cacheStale    = describe("cache_stale_hits_total", "Records that were answered by the cache although they were older than they should be.", "kind")
 	cacheShared   = describe("cache_shared_total", "Records that were answered by a load that another operation had begun.", "kind")
@@ -55,6 +63,7 @@ var (
 // Describe names what Collect reads.
 func (r *reader) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
+		running, runningLimit, waiting, queued, queuedFor, shed,
 		cacheHits, cacheStale, cacheShared, cacheMisses, cacheBytes, cacheRefresh, cacheLeases, cacheDrops, cacheClears,
 		redisUp, redisTrips, redisErrors, connections, subscriptions, liveRefused, eventsTold, eventGaps, eventOverflow,
 		webhookPosts, webhookUntold,
@@ -66,61 +75,71 @@ func (r *reader) Describe(to chan<- *prometheus.Desc) {
 // Collect reads the parts.
 func (r *reader) Collect(to chan<- prometheus.Metric) {
 	out := readings(to)
+	out.gauge(runningLimit, float64(r.Queue.Limit()))
+	for _, c := range queue.Classes() {
+		s, class := r.Queue.Stats(c), c.String()
+		out.gauge(running, float64(s.Running), class)
+		out.gauge(waiting, float64(s.Waiting), class)
+		out.count(queued, float64(s.Queued), class)
+		out.count(queuedFor, s.QueuedFor.Seconds(), class)
+		out.count(shed, float64(s.Shed), class)
+	}
+
 	for name, k := range r.Cache.KindStats() {
-		out.count(cacheHits, k.L1Hits, name, "memory")
+		out.count(cacheHits, float64(k.L1Hits), name, "memory")
 		if r.Cache.Shared() {
-			out.count(cacheHits, k.RedisHits, name, "redis")
+			out.count(cacheHits, float64(k.RedisHits), name, "redis")
 		}
-		out.count(cacheStale, k.StaleHits, name)
-		out.count(cacheShared, k.Shared, name)
-		out.count(cacheMisses, k.Misses, name)
+		out.count(cacheStale, float64(k.StaleHits), name)
+		out.count(cacheShared, float64(k.Shared), name)
+		out.count(cacheMisses, float64(k.Misses), name)
 	}
 	c := r.Cache.Stats()
 	out.gauge(cacheBytes, float64(c.Bytes))
-	out.count(cacheRefresh, c.Refreshes-min(c.Refreshes, c.RefreshErrors), "ok")
-	out.count(cacheRefresh, c.RefreshErrors, "error")
-	out.count(cacheLeases, c.LeaseWaits)
-	out.count(cacheDrops, c.DropsSent, "sent")
-	out.count(cacheDrops, c.DropsHeard, "heard")
-	out.count(cacheClears, c.L1Clears)
+	out.count(cacheRefresh, float64(c.Refreshes-min(c.Refreshes, c.RefreshErrors)), "ok")
+	out.count(cacheRefresh, float64(c.RefreshErrors), "error")
+	out.count(cacheLeases, float64(c.LeaseWaits))
+	out.count(cacheDrops, float64(c.DropsSent), "sent")
+	out.count(cacheDrops, float64(c.DropsHeard), "heard")
+	out.count(cacheClears, float64(c.L1Clears))
 	if r.Cache.Shared() {
 		up := 1.0
 		if c.RedisDown {
 			up = 0
 		}
 		out.gauge(redisUp, up)
-		out.count(redisTrips, c.RedisTrips)
-		out.count(redisErrors, c.RedisErrors)
+		out.count(redisTrips, float64(c.RedisTrips))
+		out.count(redisErrors, float64(c.RedisErrors))
 	}
 
 	l := r.Live.Stats()
 	out.gauge(connections, float64(l.Connections))
 	out.gauge(subscriptions, float64(l.Subscriptions))
-	out.count(liveRefused, l.Refused)
+	out.count(liveRefused, float64(l.Refused))
 
 	b := r.Bus.Stats()
-	out.count(eventsTold, b.Published, "published")
-	out.count(eventsTold, b.Heard, "heard")
-	out.count(eventsTold, b.Repeated, "repeated")
-	out.count(eventGaps, b.Gaps)
-	out.count(eventOverflow, b.Overflows)
+	out.count(eventsTold, float64(b.Published), "published")
+	out.count(eventsTold, float64(b.Heard), "heard")
+	out.count(eventsTold, float64(b.Repeated), "repeated")
+	out.count(eventGaps, float64(b.Gaps))
+	out.count(eventOverflow, float64(b.Overflows))
 
 	if r.Receiver != nil {
 		w := r.Receiver.Stats()
-		out.count(webhookPosts, w.Received-min(w.Received, w.Unknown+w.Unread), "taken")
-		out.count(webhookPosts, w.Unknown, "unknown")
-		out.count(webhookPosts, w.Unread, "unread")
-		out.count(webhookPosts, w.Refused, "refused")
-		out.count(webhookPosts, w.Full, "full")
-		out.count(webhookUntold, w.Untold)
+		out.count(webhookPosts, float64(w.Received-min(w.Received, w.Unknown+w.Unread)), "taken")
+		out.count(webhookPosts, float64(w.Unknown), "unknown")
+		out.count(webhookPosts, float64(w.Unread), "unread")
+		out.count(webhookPosts, float64(w.Refused), "refused")
+		out.count(webhookPosts, float64(w.Full), "full")
+		out.count(webhookUntold, float64(w.Untold))
 	}
 }
 
 // readings takes what was read.
 type readings chan<- prometheus.Metric
 
-func (out readings) count(d *prometheus.Desc, n uint64, labels ...string) {
-	out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
+func (out readings) count(d *prometheus.Desc, n float64, labels ...string) {
+	out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, n, labels...)
 }
 
 func (out readings) gauge(d *prometheus.Desc, v float64, labels ...string) {
