@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -118,6 +119,8 @@ type serveConfig struct {
 	QueueTimeout     time.Duration `group:"Limits" default:"2s" placeholder:"TIME" help:"How long an operation may wait before it is answered 503."`
 	MaxFields        int           `group:"Limits" default:"50000" placeholder:"N" help:"Most fields that the answer of an operation may have, counted before it runs, with each list as long as is asked for."`
 	MaxResponseBytes byteSize      `group:"Limits" default:"16MiB" placeholder:"SIZE" help:"Largest answer of an operation."`
+
+	CORSOrigins graph.Origins `group:"Browsers" name:"cors-origins" sep:"," placeholder:"LIST" help:"Origins whose pages may call the gateway, such as https://inbox.example.com, separated by commas; * for all. Default: its own."`
 
 	Introspection bool `group:"Console" default:"true" negatable:"" help:"Let clients ask for the schema. Default: yes."`
 	Playground    bool `group:"Console" default:"true" negatable:"" help:"Serve the playground at /. Default: yes."`
@@ -363,6 +366,12 @@ func (c *serveConfig) Validate() error {
 			return fmt.Errorf("%s is %d; it takes 1 or more", n.name, n.value)
 		}
 	}
+	if err := c.CORSOrigins.Validate(); err != nil {
+		return fmt.Errorf("CORS_ORIGINS: %w", err)
+	}
+	if slices.Contains(c.CORSOrigins, "*") && c.open() {
+		return errors.New("CORS_ORIGINS is *, and callers are not asked who they are: every page that anyone here visits could read all. Name the origins, or set AUTH")
+	}
 	_, err := c.SandboxKnobs.config()
 	return err
 }
@@ -429,6 +438,10 @@ func (c *serveConfig) driftRate() limit.Rate {
 	}
 	return r
 }
+
+// open reports whether nobody is asked who they are before they get what is
+// somebody's.
+func (c *serveConfig) open() bool { return c.Callers.Auth == authNone && !c.sandboxed() }
 
 // credential reports whether there is one for Drift.
 func (c *serveConfig) credential() bool { return c.DriftToken != "" || c.DriftRefreshToken != "" }

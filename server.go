@@ -332,14 +332,20 @@ func newReceiver(token string, t *tenants, log *slog.Logger) *webhooks.Receiver 
 
 // newLive returns what answers subscriptions.
 func newLive(c *serveConfig, e *graph.Executor, t *tenants, door *graph.Door) *graph.Live {
-	return graph.NewLive(graph.LiveOptions{Executor: e, Recover: e.PresentRecoveredError, Subscribe: t.subscribe, Source: t.source, Door: door, MaxBodyBytes: int64(c.MaxBodyBytes), MaxVariablesBytes: int64(c.MaxVariablesBytes), Max: c.MaxSubscriptions})
+	return graph.NewLive(graph.LiveOptions{Executor: e, Recover: e.PresentRecoveredError, Subscribe: t.subscribe, Source: t.source, Door: door, MaxBodyBytes: int64(c.MaxBodyBytes), MaxVariablesBytes: int64(c.MaxVariablesBytes), Origins: c.CORSOrigins, Max: c.MaxSubscriptions})
 }
 
 // newHandler returns the HTTP side of the gateway. Without a receiver there are no
 // webhooks, and without a door nobody is asked who it is: either may be nil.
 func newHandler(c *serveConfig, e *graph.Executor, live *graph.Live, door *graph.Door, receiver *webhooks.Receiver, log *slog.Logger, h *health) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/graphql", door.Guard(&graph.Handler{Executor: e, MaxBodyBytes: int64(c.MaxBodyBytes), MaxVariablesBytes: int64(c.MaxVariablesBytes), Live: live}))
+	guard := door.Guard
+	if c.open() {
+		guard = c.CORSOrigins.OwnHost
+	}
+	mux.Handle("/graphql", compressed(guard(&graph.Handler{
+		Executor: e, MaxBodyBytes: int64(c.MaxBodyBytes), MaxVariablesBytes: int64(c.MaxVariablesBytes), Origins: c.CORSOrigins, Live: live,
+	})))
 	if receiver != nil {
 		mux.Handle(webhookPath, receiver)
 	} else {
@@ -347,21 +353,21 @@ func newHandler(c *serveConfig, e *graph.Executor, live *graph.Live, door *graph
 			http.Error(w, "webhooks are not taken here (DRIFT_WEBHOOK_TOKEN)", http.StatusNotFound)
 		})
 	}
-	mux.Handle("GET /schema.graphql", door.Guard(graph.Require(auth.Introspect, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	mux.Handle("GET /schema.graphql", compressed(guard(graph.Require(auth.Introspect, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if !c.Introspection {
 			http.Error(w, "the schema is not public here (INTROSPECTION)", http.StatusNotFound)
 			return
 		}
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = io.WriteString(w, schema.SDL())
-	}))))
+	})))))
 	if c.AdminAddr == "" {
 		h.mount(mux)
 	}
 	if c.Playground {
 		mux.Handle("/", web.Handler())
 	}
-	return withRequestID(log, withRecovery(log, h.leave(http.NewCrossOriginProtection().Handler(mux))))
+	return withRequestID(log, withRecovery(log, h.leave(withSecurityHeaders(c.CORSOrigins.Handler(mux)))))
 }
 
 // newExecutor returns what parses, checks and executes operations. The outer

@@ -8,7 +8,6 @@ import (
 	"math"
 	"mime"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -31,6 +30,7 @@ type Handler struct {
 	Executor          graphql.GraphExecutor
 	MaxBodyBytes      int64 // of a request; a larger one is refused with 413
 	MaxVariablesBytes int64 // of the variables in it, as they are written; also refused with 413
+	Origins           Origins
 	Live              *Live // answers what is asked for by WebSocket or server-sent events
 }
 
@@ -41,7 +41,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	ctx := graphql.StartOperationTrace(r.Context())
-	w.Header().Set("Vary", "Accept")
+	w.Header().Add("Vary", "Accept")
 	media, events := negotiate(r.Header.Values("Accept")), r.Method != http.MethodHead && wantsEvents(r)
 	onlyEvents := events && media == "" // clients such as urql name events in every request, behind JSON
 	if onlyEvents {
@@ -56,8 +56,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var fault *requestFault
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
-		if !sameSite(r) {
-			fault = &requestFault{status: http.StatusForbidden, message: "a page of another site may not query by GET"}
+		if !h.Origins.mayQuery(r) {
+			foreign(w, media)
+			return
+		}
+		if r.Header.Get("Content-Type") != "" && !isJSON(r.Header) { // browsers have let some pass without leave
+			fault = &requestFault{status: http.StatusUnsupportedMediaType, message: "by GET, Content-Type must be " + mediaJSON + " or left out"}
 			break
 		}
 		fault = readURL(r, h.MaxVariablesBytes, params)
@@ -331,10 +335,4 @@ func write(w http.ResponseWriter, media string, status int, answer *graphql.Resp
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	_, _ = w.Write(b.Bytes())
-}
-
-// sameSite reports whether a browser says that a request comes from the
-// gateway's own pages, or from no page at all.
-func sameSite(r *http.Request) bool {
-	return slices.Contains([]string{"", "same-origin", "none"}, r.Header.Get("Sec-Fetch-Site"))
 }

@@ -53,6 +53,7 @@ type LiveOptions struct {
 	// had none; nil for nobody's.
 	Door *Door
 
+	Origins           Origins       // whose pages may connect, beside the gateway's own
 	MaxBodyBytes      int64         // of a message by WebSocket
 	MaxVariablesBytes int64         // of the variables in it, as they are written
 	Max               int           // connections at once, and subscriptions at once

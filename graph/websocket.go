@@ -61,7 +61,7 @@ type socket struct {
 }
 
 // serveSocket speaks graphql-transport-ws until either side ends it. A browser's
-// page must be of the gateway's own origin.
+// page must be of the gateway's own origin, or of one that is allowed.
 func (l *Live) serveSocket(w http.ResponseWriter, r *http.Request) {
 	done, ok := l.admit()
 	if !ok {
@@ -69,7 +69,11 @@ func (l *Live) serveSocket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer done()
-	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{subprotocol}})
+	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+		Subprotocols:       []string{subprotocol},
+		OriginPatterns:     l.Origins,
+		InsecureSkipVerify: slices.Contains(l.Origins, anyOrigin),
+	})
 	if err != nil {
 		return // it has answered
 	}
