@@ -103,6 +103,8 @@ type serveConfig struct {
 	CacheTTL     cacheTTL      `embed:"" prefix:"cache-ttl-" group:"Cache"`
 	CacheStale   time.Duration `group:"Cache" default:"1h" placeholder:"TIME" help:"How long a record stands in past its time while Drift cannot answer; 0 for never. For as long as its time again, it is answered at once and refreshed meanwhile."`
 
+	CacheTombstone time.Duration `group:"Cache" default:"24h" placeholder:"TIME" help:"How long a person who was to be forgotten is not read again, from 1m to 8760h: Drift deletes later than it says so."`
+
 	MaxBodyBytes      byteSize      `group:"Limits" default:"256KiB" placeholder:"SIZE" help:"Largest request body."`
 	MaxVariablesBytes byteSize      `group:"Limits" default:"64KiB" placeholder:"SIZE" help:"Largest variables of a request, as they are written in it."`
 	MaxTokens         int           `group:"Limits" default:"2000" placeholder:"N" help:"Most tokens in a GraphQL document."`
@@ -353,6 +355,9 @@ func (c *serveConfig) Validate() error {
 	}
 	if c.CacheStale < 0 {
 		return fmt.Errorf("CACHE_STALE is %s; it takes 0 or more, such as 1h", c.CacheStale)
+	}
+	if c.CacheTombstone < time.Minute || c.CacheTombstone > 365*24*time.Hour {
+		return fmt.Errorf("CACHE_TOMBSTONE is %s; it takes 1m to 8760h", c.CacheTombstone)
 	}
 	for _, n := range []struct {
 		name  string

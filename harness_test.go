@@ -63,6 +63,7 @@ type parts struct {
 	use    graphql.HandlerExtension        // of the executor; nil for none beside the gateway's
 	caller *auth.Caller                    // of all operations; nil for whoever the gateway takes for one
 	guard  func(http.Handler) http.Handler // stands before the gateway; nil for nothing
+	calm   bool                            // Redis may take its time, as a slow machine does
 }
 
 // calledBy has a caller send each request.
@@ -108,10 +109,14 @@ func assemble(t testing.TB, p parts, args ...string) *gateway {
 	}
 	book := new(logbook)
 	log := slog.New(slog.NewJSONHandler(book, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	var patience time.Duration
+	if p.calm {
+		patience = time.Minute
+	}
 	meter := metrics.New("test")
 	all, err := newTenants(tenantOptions{
 		Config: &c.Serve, BaseURL: upstream.URL, Auth: drift.StaticToken(testToken), Redis: p.redis, Log: log,
-		Now: func() time.Time { return present }, Told: meter.Call,
+		Now: func() time.Time { return present }, Told: meter.Call, RedisTimeout: patience,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -396,57 +396,6 @@ func TestMutationBudget(t *testing.T) {
 	}
 }
 
-// TestDeletionForgetsConversations shows that nothing that was kept of a person's
-// conversations is answered once their deletion has been requested, by any
-// replica, and that their messages do not stand in Redis any more.
-func TestDeletionForgetsConversations(t *testing.T) {
-	server := startRedis(t)
-	emulator := newSandbox(sandbox.Config{})
-	a := assemble(t, parts{drift: emulator, redis: server.client(t)})
-	b := assemble(t, parts{drift: emulator, redis: server.client(t)})
-	email := emulator.Fixtures().SharedEmail
-	found := a.get(t, `query($email: String!) { contactsByEmail(email: $email) { nodes { conversations(first: 3) { nodes { id messages(first: 3) { nodes { body } } transcript } } } } }`, map[string]any{"email": email})
-	var ids []string
-	for _, list := range at(found, "contactsByEmail.nodes.conversations.nodes.id").([]any) {
-		for _, id := range list.([]any) {
-			ids = append(ids, id.(string))
-		}
-	}
-	if len(ids) == 0 {
-		t.Fatal("the person has no conversation")
-	}
-	query := fmt.Sprintf(`{ node(id: %q) { ... on Conversation { status transcript messages(first: 3) { nodes { id } } } } }`, ids[0])
-	for _, g := range []*gateway{a, b} {
-		g.get(t, query)
-	}
-	a.records.Wait()
-	a.calls()
-	b.get(t, query)
-	if n := b.calls(); n != 0 {
-		t.Fatalf("what is to be forgotten is not kept: %d calls", n)
-	}
-	a.ask(t, fmt.Sprintf(`mutation { requestDataDeletion(input: {email: %q}) { message userErrors { code } } }`, email)).mustSucceed(t)
-	a.records.Wait()
-	keys, err := server.client(t).Keys(t.Context(), "*").Result()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, key := range keys {
-		for _, kind := range []string{":messages:", ":conversation:", ":transcript:", ":contact:", ":contacts-by-email:", ":conversations:"} {
-			if strings.HasPrefix(key, "dg:") && strings.Contains(key, kind) { // marks of what was dropped begin with a brace
-				t.Errorf("%s is left in Redis", key)
-			}
-		}
-	}
-	a.calls()
-	for _, g := range []*gateway{b, a} { // of which the first reads anew, and the other what that has read
-		eventually(t, func() bool { // the other replica hears of it a moment later
-			g.get(t, query)
-			return len(emulator.Calls()) > 0
-		})
-	}
-}
-
 // TestMutationByGet refuses to change anything by GET.
 func TestMutationByGet(t *testing.T) {
 	g := newGateway(t, sandbox.Config{})

@@ -206,3 +206,9 @@ func (s *redisServer) client(t *testing.T) redis.UniversalClient {
 	t.Helper()
 	return connectRedis(t, s.url())
 }
+
+// calm returns a client for a gateway that is calm.
+func (s *redisServer) calm(t *testing.T) redis.UniversalClient {
+	t.Helper()
+	return connectRedis(t, s.url()+"?dial_timeout=1m&read_timeout=1m&write_timeout=1m&pool_timeout=1m")
+}

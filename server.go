@@ -327,7 +327,7 @@ func newReceiver(token string, t *tenants, log *slog.Logger) *webhooks.Receiver 
 	if token == "" {
 		return nil
 	}
-	return webhooks.New(webhooks.Options{Token: token, Drop: t.own.source.Drop, Forget: t.own.source.Forget, Publish: t.bus.Publish, Log: log})
+	return webhooks.New(webhooks.Options{Token: token, Drop: t.own.source.Drop, Purge: t.own.source.Purge, Publish: t.bus.Publish, Log: log})
 }
 
 // newLive returns what answers subscriptions.

@@ -42,6 +42,8 @@ type tenantOptions struct {
 	Log     *slog.Logger
 	Now     func() time.Time // nil for the machine's clock
 	Told    func(drift.Call) // of each HTTP request to Drift when it has ended
+
+	RedisTimeout time.Duration // of a round trip; 0 for the cache's own
 }
 
 // newTenants returns the tenants of a gateway, which must be closed.
@@ -57,9 +59,10 @@ func newTenants(o tenantOptions) (*tenants, error) {
 	}
 	t.records = cache.New(cache.Options{
 		Bytes: int64(o.Config.CacheL1Bytes), Redis: o.Redis, Keys: keys, Listener: t.bus.Listener(), LoadTimeout: o.Config.OperationTimeout,
-		Fallback: loaders.Fallback, Log: o.Log,
+		Fallback: loaders.Fallback, Log: o.Log, RedisTimeout: o.RedisTimeout,
 	})
 	if t.store, err = loaders.NewStore(t.records, o.Config.CacheTTL.loaders(), o.Config.CacheStale); err == nil {
+		t.store.SetTombstone(o.Config.CacheTombstone)
 		t.own, err = t.open(o.Auth)
 	}
 	if err != nil {

@@ -20,6 +20,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"iter"
 	"log/slog"
 	"runtime"
 	"sync"
@@ -44,6 +45,9 @@ type Options struct {
 	// Keys encrypt the records in Redis; nil for none. Then what is not encrypted
 	// by one of them is no record, whoever wrote it.
 	Keys *Keys
+
+	// RedisTimeout bounds one round trip to Redis as a whole; 0 for 250 ms.
+	RedisTimeout time.Duration
 
 	// Listener hears what is published in Redis beside drops; nil for none.
 	Listener *Listener
@@ -71,6 +75,8 @@ type Cache struct {
 	fallback    func(error) bool
 	log         *slog.Logger
 	work        work
+	graves      graves // of records
+	groupGraves graves
 	epoch       time.Time     // when the Cache was made
 	seq         atomic.Uint64 // counts the drops that this process made or heard
 	ahead       atomic.Int64  // milliseconds that ms is ahead of the clock; only tests set it
@@ -88,6 +94,7 @@ type forgetter interface {
 	forget(full []fullKey)
 	forgetGroups(groups []fullKey)
 	forgetAll()
+	hearTrait(name fullKey)
 }
 
 // New returns a Cache. It does not wait for Redis, which may be down.
@@ -105,6 +112,8 @@ func New(o Options) *Cache {
 	if o.Redis != nil {
 		c.remote = newRemote(o.Redis, c.log, &c.work, c.ms)
 		c.remote.keys = o.Keys
+		c.remote.timeout.Store(int64(cmp.Or(o.RedisTimeout, tripTimeout)))
+		c.remote.graves, c.remote.groupGraves = &c.graves, &c.groupGraves
 		c.ears = listen(c, o.Listener)
 	}
 	return c
@@ -130,6 +139,18 @@ func (c *Cache) Close() {
 		c.remote.owes.close()
 	}
 	c.memory.stop()
+}
+
+// Held returns the keys and records that the in-process tier holds, the keys as
+// in Redis. It is for whoever must show that something is held no longer.
+func (c *Cache) Held() iter.Seq2[string, any] {
+	return func(yield func(string, any) bool) {
+		for key, r := range c.memory.all() {
+			if !yield(key.String(), r.value) {
+				return
+			}
+		}
+	}
 }
 
 // A moment is a point in the life of a Cache.

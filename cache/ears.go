@@ -12,7 +12,7 @@ import (
 
 // dropChannel is where drops are told: the name of the Cache, then the keys, each
 // in a line. A group stands there as groupMark and what would be the key of a
-// record with its name.
+// record with its name. What is buried has graveMark before that.
 const (
 	dropChannel = "dg:" + keyVersion + ":drops"
 	groupMark   = "group "
@@ -167,7 +167,7 @@ func (e *ears) begin(ctx context.Context) {
 	_ = c.remote.bounded(ctx, c.remote.teach) // else the first call of each script does
 }
 
-// hear forgets what another process has dropped.
+// hear forgets what another process has dropped, or buried.
 func (c *Cache) hear(message string) {
 	sender, rest, _ := strings.Cut(message, "\n")
 	if sender == c.remote.name {
@@ -175,6 +175,8 @@ func (c *Cache) hear(message string) {
 	}
 	byKind := make(map[string]*heard)
 	for line := range strings.SplitSeq(rest, "\n") {
+		g, buried, line := cutGrave(line)
+		line, isTrait := strings.CutPrefix(line, traitMark)
 		key, isGroup := strings.CutPrefix(line, groupMark)
 		full, ok := parseKey(key)
 		if !ok {
@@ -184,6 +186,19 @@ func (c *Cache) hear(message string) {
 		if h == nil {
 			h = new(heard)
 			byKind[full.kind] = h
+		}
+		if isTrait {
+			if k := c.kind(full.kind); k != nil {
+				k.hearTrait(full)
+			}
+			continue
+		}
+		graves := &c.graves
+		if isGroup {
+			graves = &c.groupGraves
+		}
+		if buried { // before they are forgotten, so that nothing comes between
+			graves.dig(full, g, c.ms())
 		}
 		if isGroup {
 			h.groups = append(h.groups, full)

@@ -235,8 +235,16 @@ func (r *remote) recall(ctx context.Context, recalls []run, asks []*ask) (found,
 func (e *enrolments) judge(enrolled []*redis.Cmd, found []finding) {
 	e.each(enrolled, func(place int, generation string, outcome int64) {
 		f := &found[place]
-		if outcome == enlisted {
+		switch outcome {
+		case enlisted:
 			f.generation = generation
+		case buriedToo:
+			if g, ok := graveFrom(generation); ok {
+				f.wire, f.withGroup = g.wire(), true
+			}
+		}
+		if _, buried := graveIn(f.wire); buried {
+			return
 		}
 		value, current := strings.CutSuffix(f.wire, generation)
 		if f.wire = value; generation == "" || !current {
@@ -269,7 +277,7 @@ func (r *remote) enrollLate(ctx context.Context, writes []write) error {
 		switch w := &writes[i]; outcome {
 		case enlisted:
 			w.member.generation = generation
-		case outlived:
+		case outlived, buriedToo:
 			w.kind.refuse(w.full, w.record)
 			w.record = nil
 		}
@@ -294,8 +302,9 @@ func (r *remote) disband(names []fullKey) error {
 	runs := make([]run, len(names))
 	for i, name := range names {
 		key := name.String()
-		message := r.name + "\n" + groupMark + key
-		runs[i] = run{disbandScript, []string{key}, []any{dropLife.Milliseconds(), dropChannel, message}}
+		g, buried := r.groupGraves.find(name, r.ms())
+		message := r.name + "\n" + withGrave(g, buried, groupMark+key)
+		runs[i] = run{disbandScript, []string{key}, []any{dropLife.Milliseconds(), dropChannel, message, g.life(r.ms()), g.text()}}
 	}
 	results, err := r.insist(runs)
 	if err != nil {
@@ -326,7 +335,11 @@ func (r *remote) disband(names []fullKey) error {
 func (r *remote) remove(name fullKey, keys []string) error {
 	var runs []run
 	for some := range slices.Chunk(keys, r.perRun()) {
-		runs = append(runs, run{dropScript, some, []any{dropLife.Milliseconds(), dropChannel, ""}})
+		args := []any{dropLife.Milliseconds(), dropChannel, ""}
+		for range some {
+			args = append(args, 0, "")
+		}
+		runs = append(runs, run{dropScript, some, args})
 	}
 	if _, err := r.insist(runs); err != nil {
 		return err

@@ -417,7 +417,12 @@ func groupOf(key int64) string {
 func newGroupKind(t testing.TB, c *cache.Cache) *cache.Kind[int64, *contact] {
 	t.Helper()
 	t.Cleanup(c.Close)
-	k, err := cache.NewKind(c, cache.KindOptions[int64, *contact]{Name: "contact", TTL: ttl, Size: sizeOf, Group: groupOf})
+	return newNamedGroupKind(t, c, "contact")
+}
+
+func newNamedGroupKind(t testing.TB, c *cache.Cache, name string) *cache.Kind[int64, *contact] {
+	t.Helper()
+	k, err := cache.NewKind(c, cache.KindOptions[int64, *contact]{Name: name, TTL: ttl, Size: sizeOf, Group: groupOf})
 	if err != nil {
 		t.Fatal(err)
 	}

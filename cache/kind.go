@@ -26,7 +26,8 @@ type Kind[K comparable, V any] struct {
 	revalidate time.Duration
 	keep       time.Duration
 	id         func(K) string
-	group      func(K) string // nil for none
+	group      func(K) string         // nil for none
+	trait      func(Tenant, V) string // nil for none
 	size       func(V) int
 	encode     func(any) ([]byte, error) // of a V
 	decode     func([]byte) (V, error)
@@ -37,6 +38,7 @@ type Kind[K comparable, V any] struct {
 	flights map[fullKey]*flight[K, V] // the records being loaded
 	drops   [1024]uint64              // when records were last dropped, as moment.seq, by the hash of their keys
 	groups  *groups                   // nil if group is
+	traits  traits
 }
 
 // KindOptions describe a Kind. Name, TTL and Size must be given.
@@ -72,6 +74,11 @@ type KindOptions[K comparable, V any] struct {
 	// the kind has no groups. Like an ID, a group stands in Redis in clear.
 	Group func(K) string
 
+	// Trait returns what DropTrait finds a record by, as its key does not tell it,
+	// such as a hash of an e-mail address; "" for nothing. It is called only once a
+	// trait was dropped. A kind has a Trait or a Group, or neither.
+	Trait func(Tenant, V) string
+
 	// Size returns about how many bytes a record takes in memory, with all that
 	// it alone refers to. It is never called with nil.
 	Size func(V) int
@@ -94,6 +101,7 @@ func NewKind[K comparable, V any](c *Cache, o KindOptions[K, V]) (*Kind[K, V], e
 		keep:       cmp.Or(o.Keep, o.Revalidate),
 		id:         o.ID,
 		group:      o.Group,
+		trait:      o.Trait,
 		size:       o.Size,
 		encode:     func(v any) ([]byte, error) { return json.Marshal(v) },
 		decode:     o.Decode,
@@ -125,6 +133,8 @@ func NewKind[K comparable, V any](c *Cache, o KindOptions[K, V]) (*Kind[K, V], e
 		return nil, fmt.Errorf("cache: kind %s: keys of type %s need an ID", k.name, reflect.TypeFor[K]())
 	case k.size == nil:
 		return nil, fmt.Errorf("cache: kind %s needs a Size", k.name)
+	case k.group != nil && k.trait != nil:
+		return nil, fmt.Errorf("cache: kind %s has a Group and a Trait; it may have one of them", k.name)
 	case (o.Encode == nil) != (o.Decode == nil):
 		return nil, fmt.Errorf("cache: kind %s: Encode and Decode go together", k.name)
 	case !nilable(reflect.TypeFor[V]()):
@@ -163,9 +173,10 @@ func nilable(t reflect.Type) bool {
 // Peek returns what Load would answer by the in-process tier alone, nil and true
 // if it holds that there is no such record. It asks nobody else.
 func (k *Kind[K, V]) Peek(t Tenant, key K) (v V, held bool) {
-	r := k.cache.memory.get(k.full(t, key))
+	full := k.full(t, key)
+	r := k.cache.memory.get(full)
 	if source, _ := judge(r, k.cache.now()); source == 0 {
-		return v, false
+		return v, k.isBuried(full, k.groupOf(key))
 	}
 	v, _ = r.value.(V)
 	return v, true
@@ -201,7 +212,7 @@ func (k *Kind[K, V]) Put(ctx context.Context, t Tenant, records map[K]V) {
 func (k *Kind[K, V]) keepUnlessDropped(full fullKey, group string, r *record) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.droppedSince(full, group, r.began) {
+	if k.droppedSince(full, group, r.began) || k.isBuried(full, group) || k.traitDropped(full.tenant, r) {
 		return false
 	}
 	k.enter(full, group)

@@ -162,6 +162,11 @@ func (k *Kind[K, V]) join(misses []miss[K, V], now instant) *batch[K, V] {
 	defer k.mu.Unlock()
 	b.began = k.cache.moment()
 	for i, m := range misses {
+		if k.isBuried(m.full, k.groupOf(m.key)) {
+			*m.future = Future[V]{source: L1}
+			hits++
+			continue
+		}
 		f := k.flights[m.full]
 		if f == nil {
 			// Its flight may have ended after Load looked into the tier.
@@ -316,6 +321,10 @@ func (b *batch[K, V]) hear(ctx context.Context, a *ask, flights []*flight[K, V],
 		if f.member != nil {
 			f.member.generation = found[i].generation
 		}
+		if g, buried := graveIn(found[i].wire); buried && g.until > now.ms {
+			b.bury(f, g, found[i].withGroup)
+			continue
+		}
 		r := k.revive(c.remote.keys.open(f.full, found[i].wire), b.began)
 		switch {
 		case r != nil && !b.refresh && now.ms < r.stale, r != nil && b.refresh && r.fresh > max(now.ms, f.kept.fresh):
@@ -434,9 +443,13 @@ func (b *batch[K, V]) answer(f *flight[K, V], v V, err error) {
 	}
 	k := b.kind
 	r := k.record(v, b.began) // may panic, as Size does: so before the claim
-	if f.claimed.CompareAndSwap(false, true) {
-		k.finish(f, r, nil, Network)
+	if !f.claimed.CompareAndSwap(false, true) {
+		return
+	}
+	if k.finish(f, r, nil, Network) {
 		k.cache.remote.put(k.write(f.full, r, f.token, f.member, b.began))
+	} else if f.token != "" {
+		k.cache.remote.put(write{full: f.full, token: f.token})
 	}
 }
 
@@ -482,12 +495,17 @@ func (k *Kind[K, V]) isDoomed(f *flight[K, V]) bool {
 }
 
 // finish ends a flight that the caller has claimed, by a record, which the
-// in-process tier then has, or by an error.
-func (k *Kind[K, V]) finish(f *flight[K, V], r *record, err error, source Source) {
+// in-process tier then has, or by an error. If the record was buried meanwhile,
+// there is none. It reports whether Redis may have the record.
+func (k *Kind[K, V]) finish(f *flight[K, V], r *record, err error, source Source) (writable bool) {
 	k.mu.Lock()
+	if r != nil && k.isBuried(f.full, f.group) {
+		r = nil
+	}
+	writable = r != nil && !k.traitDropped(f.full.tenant, r)
 	if !f.doomed {
 		delete(k.flights, f.full)
-		if r != nil {
+		if writable {
 			k.cache.memory.set(f.full, r)
 		}
 	}
@@ -495,8 +513,9 @@ func (k *Kind[K, V]) finish(f *flight[K, V], r *record, err error, source Source
 	if r == nil {
 		var none V
 		f.resolve(none, err, source, 0)
-		return
+		return false
 	}
 	v, _ := r.value.(V)
 	f.resolve(v, nil, source, r.fetched)
+	return writable
 }

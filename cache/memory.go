@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"iter"
 	"sync/atomic"
 	"time"
 
@@ -119,6 +120,14 @@ func (m *memory) drop(k fullKey) {
 	if m != nil {
 		m.records.Invalidate(k)
 	}
+}
+
+// all returns all records.
+func (m *memory) all() iter.Seq2[fullKey, *record] {
+	if m == nil {
+		return func(func(fullKey, *record) bool) {}
+	}
+	return m.records.All()
 }
 
 // clear forgets everything.

@@ -64,7 +64,8 @@ type remote struct {
 	owed    owed // keys
 	owes    owed // groups
 
-	told, toldGroups told
+	told, toldGroups    told
+	graves, groupGraves *graves // those that this process knows of
 
 	reads, writes          gate
 	trips, faults, recalls atomic.Uint64
@@ -149,6 +150,7 @@ type finding struct {
 	lease int64  // unasked, granted, taken or denied
 
 	generation string // of its group; "" if it has none, or cannot be written
+	withGroup  bool   // wire tells of the grave of its group
 }
 
 // An ask is the questions of one batch, and the token of the leases it is granted.
@@ -389,17 +391,19 @@ func (r *remote) drop(full []fullKey) error {
 	return nil
 }
 
-// tell tells Redis and the other processes of drops, in one round trip, even if
-// Redis has failed lately.
+// tell tells Redis and the other processes of drops, and of the burials among
+// them, in one round trip, even if Redis has failed lately.
 func (r *remote) tell(full []fullKey) error {
 	var runs []run
 	for some := range slices.Chunk(full, r.perRun()) {
 		message := []string{r.name}
 		run := run{script: dropScript, args: []any{dropLife.Milliseconds(), dropChannel, ""}}
-		for _, key := range some {
-			key := key.String()
+		for _, full := range some {
+			key := full.String()
+			g, buried := r.graves.find(full, r.ms())
 			run.keys = append(run.keys, key)
-			message = append(message, key)
+			run.args = append(run.args, g.life(r.ms()), g.wire())
+			message = append(message, withGrave(g, buried, key))
 		}
 		run.args[2] = strings.Join(message, "\n")
 		runs = append(runs, run)

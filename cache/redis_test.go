@@ -187,7 +187,7 @@ func TestRedisGarbage(t *testing.T) {
 		"cut":           good[:len(good)-2],
 		"longer":        good + "}",
 		"other version": "\x01" + good[1:],
-		"other flags":   "\x02\x02" + good[2:],
+		"other flags":   "\x02\x03" + good[2:],
 		"null":          header + "null",
 		"other type":    header + `{"Name":7}`,
 		"no JSON":       header + "\xff\xfe",

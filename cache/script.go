@@ -29,6 +29,10 @@ import (
 // the generation, needs no more than one step to be true for all readers, and so
 // does the loss of the set. The values are removed after that, one by one.
 //
+// A record that is buried is its header alone, and a group that is has one more
+// key, {dg:1:<tenant>:<kind>:<group>}:buried. Nothing is written over either, and
+// no drop removes them.
+//
 // A record that is loaded under a lease is written while the lease is its own.
 // Any other is written unless the record was dropped lately. A drop takes the
 // lease away, so nothing that began before it is ever written after it.
@@ -70,7 +74,8 @@ local out = {}
 for i = 1, #KEYS do
   local token, life, lease = ARGV[3 * i - 2], tonumber(ARGV[3 * i - 1]), '{' .. KEYS[i] .. '}:lease'
   local leased = token ~= '' and redis.call('GET', lease) == token
-  local allowed = life < 0 or leased or redis.call('EXISTS', '{' .. KEYS[i] .. '}:drop') == 0
+  local allowed = life < 0 or (leased or redis.call('EXISTS', '{' .. KEYS[i] .. '}:drop') == 0)
+    and redis.pcall('GETRANGE', KEYS[i], 0, 1) ~= '\2\2'
   if allowed and life > 0 then
     redis.call('SET', KEYS[i], ARGV[3 * i], 'PX', life)
   elseif allowed and life == 0 then
@@ -84,11 +89,21 @@ end
 return out`)
 
 	// drop removes records and takes away their leases, then tells. KEYS are the
-	// records. ARGV is dropLife in milliseconds, the channel and the message, "" for none.
+	// records. ARGV is dropLife in milliseconds, the channel and the message, ""
+	// for none, then for each record for how many milliseconds it is buried, 0 for
+	// not at all, and the header that says so.
 	dropScript = newScript("drop", `
 local failure
 for i = 1, #KEYS do
-  redis.call('DEL', KEYS[i], '{' .. KEYS[i] .. '}:lease')
+  local buried = tonumber(ARGV[2 * i + 2])
+  redis.call('DEL', '{' .. KEYS[i] .. '}:lease')
+  if buried > 0 or redis.pcall('GETRANGE', KEYS[i], 0, 1) ~= '\2\2' then
+    redis.call('DEL', KEYS[i])
+  end
+  if buried > 0 then
+    local set = redis.pcall('SET', KEYS[i], ARGV[2 * i + 3], 'PX', buried)
+    failure = failure or set.err and set
+  end
   local set = redis.pcall('SET', '{' .. KEYS[i] .. '}:drop', '', 'PX', ARGV[1])
   failure = failure or set.err and set
 end
@@ -112,19 +127,23 @@ return 1`)
 	// the group. ARGV is for how long members may live in milliseconds, the name of
 	// a generation if the group has none, how many members it may have, 1 if the
 	// records may have been fetched before, then the keys of the records. It returns
-	// the generation, "" if there is none, then for each what became of it.
+	// the generation, "" if there is none, then for each what became of it. Of a
+	// group that is buried it returns the grave in place of the generation.
 	enrollScript = newScript("enroll", `
 local members, out = '{' .. KEYS[1] .. '}:members', {}
 local life, generation = tonumber(ARGV[1]), redis.call('ZRANGEBYSCORE', members, '+inf', '+inf')[1]
 out[1] = generation or ''
 local outcome = 0
-if ARGV[4] == '1' and redis.call('EXISTS', '{' .. KEYS[1] .. '}:gone') == 1 then
+local grave = redis.pcall('GET', '{' .. KEYS[1] .. '}:buried')
+if type(grave) == 'string' then
+  out[1], outcome = grave, 3
+elseif ARGV[4] == '1' and redis.call('EXISTS', '{' .. KEYS[1] .. '}:gone') == 1 then
   outcome = 2
 end
 for i = 5, #ARGV do
   out[i - 3] = outcome
 end
-if outcome == 2 then
+if outcome > 0 then
   return out
 end
 local time = redis.call('TIME')
@@ -162,7 +181,8 @@ end
 return out`)
 
 	// disband ends the generation of a group, and tells. KEYS is the group. ARGV is
-	// dropLife, the channel and the message. It returns "" or why others may not know of it, then the records that are to be
+	// dropLife, the channel and the message, for how many milliseconds the group is
+	// buried, 0 for not at all, and the grave. It returns "" or why others may not know of it, then the records that are to be
 	// removed; once they are, removed is told.
 	disbandScript = newScript("disband", `
 local group = '{' .. KEYS[1] .. '}'
@@ -181,6 +201,12 @@ end
 local set = redis.pcall('SET', group .. ':gone', '', 'PX', ARGV[1])
 if set.err then
   failure = set.err
+end
+if tonumber(ARGV[4]) > 0 then
+  set = redis.pcall('SET', group .. ':buried', ARGV[5], 'PX', ARGV[4])
+  if set.err then
+    failure = set.err
+  end
 end
 redis.call('PUBLISH', ARGV[2], ARGV[3])
 table.insert(out, 1, failure)
@@ -211,9 +237,10 @@ type script struct {
 
 // What became of a record that was to be a member of a group.
 const (
-	leftOut  = iota // there is no room
-	enlisted        // it is one
-	outlived        // the group was dropped, perhaps after the record was fetched
+	leftOut   = iota // there is no room
+	enlisted         // it is one
+	outlived         // the group was dropped, perhaps after the record was fetched
+	buriedToo        // the group is buried
 )
 
 func newScript(name, source string) script {

@@ -51,13 +51,14 @@ func (t *told) take() []fullKey {
 	return full
 }
 
-// tellAgain has Redis, which was away, be told of the latest drops once more. Until
-// then what it holds of them is not looked at.
+// tellAgain has Redis, which was away, be told of the latest drops once more, and
+// of all that is buried. Until then what it holds of them is not looked at.
 func (r *remote) tellAgain() {
-	if drops := r.told.take(); len(drops) > 0 {
+	now := r.ms()
+	if drops := append(r.told.take(), r.graves.all(now)...); len(drops) > 0 {
 		r.owed.add(drops)
 	}
-	if drops := r.toldGroups.take(); len(drops) > 0 {
+	if drops := append(r.toldGroups.take(), r.groupGraves.all(now)...); len(drops) > 0 {
 		r.owes.add(drops)
 	}
 }

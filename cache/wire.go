@@ -9,13 +9,14 @@ import (
 // Encode makes of the value. The header is
 //
 //	byte  0      layout version
-//	byte  1      1 if there is no such record, else 0
+//	byte  1      1 if there is no such record, 2 if it is buried, else 0
 //	bytes 2-9    when it was fetched, in milliseconds since 1970, big endian
 //	bytes 10-17  until when it is fresh, likewise
 //	bytes 18-25  until when it is answered at once
 //	bytes 26-33  until when it is kept
 const (
 	layoutVersion = 2
+	buriedFlag    = 2
 	headerSize    = 34
 	fetchedAt     = 2
 	freshAt       = 10
@@ -54,7 +55,7 @@ func toWire(r *record, encode func(value any) ([]byte, error)) ([]byte, error) {
 
 // fromWire returns what s, which may be anything, keeps of a record: its times,
 // and its value still encoded, nil if there is no such record. It returns no
-// record if s keeps none.
+// record if s keeps none, or tells of a grave.
 func fromWire(s string) (r *record, encoded []byte) {
 	if len(s) < headerSize || len(s) > maxWireSize || s[0] != layoutVersion || s[1] > 1 {
 		return nil, nil

@@ -64,7 +64,11 @@ type Store struct {
 	tokenInfo         *cache.Kind[All, *drift.TokenInfo]
 	sizes             *cache.Kind[string, *int]
 
-	cache *cache.Cache
+	cache     *cache.Cache
+	tombstone time.Duration // for how long who was forgotten is not read again
+
+	mu      sync.Mutex
+	secrets map[cache.Tenant][]byte // those of the sources
 }
 
 // NewStore returns a store that keeps records in c, fresh for their ttl. Past
@@ -72,11 +76,11 @@ type Store struct {
 // Fallback tells; for the first part of it, as long as its ttl again, it is
 // answered at once, and refreshed meanwhile.
 func NewStore(c *cache.Cache, ttl TTL, stale time.Duration) (*Store, error) {
-	s := &Store{cache: c}
+	s := &Store{cache: c, tombstone: defaultTombstone, secrets: make(map[cache.Tenant][]byte)}
 	single := func(All) string { return "all" }
 	k := keeper{c, stale}
 	err := errors.Join(
-		add(&s.contacts, k, "contact", ttl.Contact, drift.ID.String, sizeOfContact),
+		s.addContacts(k, ttl.Contact),
 		add(&s.contactsByEmail, k, "contacts-by-email", ttl.Contact, keep, each1(sizeOfContact), inOne),
 		add(&s.contactsByExtID, k, "contact-by-external-id", ttl.Contact, keep, sizeOfContact, inOne),
 		add(&s.contactThreads, k, "contact-conversations", ttl.ConversationList, drift.ID.String, each1(sizeOfConversation), inOne),
@@ -135,6 +139,23 @@ func add[K comparable, V any](kind **cache.Kind[K, V], k keeper, name string, tt
 	}
 	var err error
 	*kind, err = cache.NewKind(k.cache, o)
+	return err
+}
+
+// addContacts adds the kind of contacts, whose trait is their e-mail address.
+func (s *Store) addContacts(k keeper, ttl time.Duration) (err error) {
+	s.contacts, err = cache.NewKind(k.cache, cache.KindOptions[drift.ID, *drift.Contact]{
+		Name: "contact", TTL: ttl, Revalidate: min(ttl, k.stale), Keep: k.stale, ID: drift.ID.String, Size: sizeOfContact,
+		Trait: func(t cache.Tenant, c *drift.Contact) string {
+			s.mu.Lock()
+			secret := s.secrets[t]
+			s.mu.Unlock()
+			if secret == nil || c.Email == nil {
+				return ""
+			}
+			return trait(secret, *c.Email)
+		},
+	})
 	return err
 }
 
@@ -209,13 +230,19 @@ type Source struct {
 // Records read by it are kept apart from those of every other credential.
 func NewSource(s *Store, api *drift.Client, auth drift.Auth) *Source {
 	identity := auth.Identity()
-	return &Source{store: s, api: api, tenant: cache.NewTenant(identity), secret: identity, now: time.Now}
+	tenant := cache.NewTenant(identity)
+	s.mu.Lock()
+	s.secrets[tenant] = identity
+	s.mu.Unlock()
+	return &Source{store: s, api: api, tenant: tenant, secret: identity, now: time.Now}
 }
 
 // private names a record by a keyed hash of what names it in Drift: an e-mail
 // address, or an external id, which may be one. Neither stands in a cache key.
-func (s *Source) private(text string) string {
-	mac := hmac.New(sha256.New, s.secret)
+func (s *Source) private(text string) string { return hashOf(s.secret, text) }
+
+func hashOf(secret []byte, text string) string {
+	mac := hmac.New(sha256.New, secret)
 	mac.Write([]byte(text))
 	return hex.EncodeToString(mac.Sum(nil)[:16])
 }
@@ -372,6 +399,19 @@ func inChunks[K comparable, V any](ctx context.Context, keys []K, most int, answ
 const mostEmailPages = 5
 
 func (s *Source) contactsByEmail(ctx context.Context, email string) ([]*drift.Contact, error) {
+	found, err := s.listContacts(ctx, email)
+	if err != nil {
+		return nil, err
+	}
+	found = withoutBuried(ctx, s, s.store.contacts, found, contactID)
+	s.keepContacts(ctx, found)
+	return found, nil
+}
+
+func contactID(c *drift.Contact) drift.ID { return c.ID }
+
+// listContacts reads the contacts with an e-mail address, and keeps nothing.
+func (s *Source) listContacts(ctx context.Context, email string) ([]*drift.Contact, error) {
 	found := []*drift.Contact{}
 	query := drift.ContactQuery{Email: email, Limit: 100}
 	for pages := 1; ; pages++ {
@@ -381,7 +421,6 @@ func (s *Source) contactsByEmail(ctx context.Context, email string) ([]*drift.Co
 		}
 		found = append(found, page.Contacts...)
 		if page.Next == "" || page.Next == query.Page || pages == mostEmailPages {
-			s.keepContacts(ctx, found)
 			return found, nil
 		}
 		query.Page = page.Next
@@ -394,6 +433,7 @@ func (s *Source) contactsByExternalID(ctx context.Context, ids []string, answer 
 		if err != nil {
 			return err
 		}
+		found = withoutBuried(ctx, s, s.store.contacts, found, contactID)
 		s.keepContacts(ctx, found)
 		for _, c := range found {
 			if c.ExternalID != nil && slices.Contains(ids, *c.ExternalID) {
@@ -536,7 +576,11 @@ func (s *Source) conversationPage(ctx context.Context, p ConversationPage) (*dri
 			query.Statuses = append(query.Statuses, drift.ConversationStatus(status))
 		}
 	}
-	return s.api.Conversations(ctx, query)
+	page, err := s.api.Conversations(ctx, query)
+	if err == nil {
+		page.Conversations = withoutBuried(ctx, s, s.store.conversations, page.Conversations, func(c *drift.Conversation) drift.ID { return c.ID })
+	}
+	return page, err
 }
 
 func (s *Source) report(ctx context.Context, r Report) (*drift.Report, error) {
@@ -544,7 +588,13 @@ func (s *Source) report(ctx context.Context, r Report) (*drift.Report, error) {
 	if err := json.Unmarshal([]byte(r), &query); err != nil {
 		return nil, err
 	}
-	return s.api.ConversationReport(ctx, query)
+	report, err := s.api.ConversationReport(ctx, query)
+	if err == nil {
+		all := len(report.Rows)
+		report.Rows = withoutBuried(ctx, s, s.store.conversations, report.Rows, func(r drift.ReportRow) drift.ID { return r.ConversationID })
+		report.Count -= all - len(report.Rows)
+	}
+	return report, err
 }
 
 func (s *Source) accountPage(ctx context.Context, p AccountPage) (*drift.AccountPage, error) {
@@ -613,7 +663,12 @@ const (
 )
 
 func (s *Source) meetings(ctx context.Context, w MeetingWindow) ([]*drift.Meeting, error) {
-	return s.halve(ctx, w, mostHalvings)
+	list, err := s.halve(ctx, w, mostHalvings)
+	if err != nil {
+		return nil, err
+	}
+	list = withoutBuried(ctx, s, s.store.contacts, list, func(m *drift.Meeting) drift.ID { return m.SchedulerID })
+	return withoutBuried(ctx, s, s.store.conversations, list, func(m *drift.Meeting) drift.ID { return m.ConversationID }), nil
 }
 
 // halve reads the meetings of a window. Drift answers with so many at most and

@@ -3,7 +3,6 @@ package loaders
 import (
 	"context"
 	"errors"
-	"sync"
 
 	"github.com/driftgraph/driftgraph/cache"
 	"github.com/driftgraph/driftgraph/drift"
@@ -275,65 +274,21 @@ func (w *Writes) RequestDataRetrieval(ctx context.Context, email string) (*drift
 	}, func(*drift.DataRequest) touch { return touch{} }, nil)
 }
 
-// RequestDataDeletion has Drift forget a person, and forgets the person.
+// RequestDataDeletion has Drift forget a person, and forgets the person. Drift
+// tells of nobody once it has, so it is asked who it is before.
 func (w *Writes) RequestDataDeletion(ctx context.Context, email string) (*drift.DataRequest, error) {
-	person, err := w.find(email)
-	if err != nil {
+	p := newPerson(email)
+	if _, _, err := send(w, func(ctx context.Context) (none struct{}, err error) {
+		return none, w.source.lookUp(ctx, p)
+	}); err != nil {
 		return nil, err
 	}
 	made, _, err := send(w, func(ctx context.Context) (*drift.DataRequest, error) {
 		return w.source.api.RequestDataDeletion(ctx, email)
 	})
 	if err == nil || errors.Is(err, drift.ErrOutcomeUnknown) {
-		w.purge(person)
+		_ = w.source.purge(p)
+		w.loaders.forget()
 	}
 	return made, err
 }
-
-// find returns the touch of a person: the contacts that Drift has of the e-mail
-// address now, and their conversations. Once they are deleted it tells of none.
-func (w *Writes) find(email string) (touch, error) {
-	found, _, err := send(w, func(ctx context.Context) ([]*drift.Contact, error) {
-		return w.source.contactsByEmail(ctx, email)
-	})
-	if err != nil && !errors.Is(err, drift.ErrForbidden) { // a token that may not read contacts has brought none
-		return touch{}, err
-	}
-	person := touch{emails: []string{email}}
-	for _, c := range found {
-		person.Contacts = append(person.Contacts, c.ID)
-		if c.ExternalID != nil {
-			person.externalIDs = append(person.externalIDs, *c.ExternalID)
-		}
-	}
-	if len(found) == 0 {
-		return person, nil
-	}
-	person.Conversations, _, err = send(w, func(ctx context.Context) ([]drift.ID, error) {
-		return w.source.conversationsWith(ctx, person.Contacts)
-	})
-	if err != nil && !errors.Is(err, drift.ErrForbidden) {
-		return touch{}, err
-	}
-	return person, nil
-}
-
-// conversationsWith returns the ids of all conversations with some contacts.
-func (s *Source) conversationsWith(ctx context.Context, contacts []drift.ID) ([]drift.ID, error) {
-	var mu sync.Mutex
-	var ids []drift.ID
-	var failure error
-	err := s.contactConversations(ctx, contacts, func(_ drift.ID, found []*drift.Conversation, err error) {
-		mu.Lock()
-		defer mu.Unlock()
-		failure = errors.Join(failure, err)
-		for _, c := range found {
-			ids = append(ids, c.ID)
-		}
-	})
-	return ids, errors.Join(failure, err)
-}
-
-// purge forgets a person, with their conversations and all lists that may tell of
-// either, in both tiers of all replicas.
-func (w *Writes) purge(person touch) { w.forget(person) }

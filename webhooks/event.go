@@ -17,7 +17,7 @@ type job struct {
 	lane   drift.ID // events of one are worked off in order
 	change loaders.Change
 	events []events.Event
-	forget string // the e-mail address of somebody who is to be forgotten; "" for none
+	forget string // the e-mail address of somebody who is to be forgotten, and nothing else; "" for none
 }
 
 // A subject is what an event of Drift's is about: how to read its ids.

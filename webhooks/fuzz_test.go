@@ -1,6 +1,7 @@
 package webhooks_test
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -50,7 +51,8 @@ func FuzzEvent(f *testing.F) {
 				positive(slices.Concat(c.Contacts, c.Conversations, c.Users)...)
 				return nil
 			},
-			Forget: func(email string) error {
+			Purge: func(_ context.Context, email string) error {
+				worked = true
 				if email == "" {
 					t.Errorf("%q is about nobody", body)
 				}

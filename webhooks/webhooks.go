@@ -8,6 +8,7 @@ package webhooks
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
@@ -41,10 +42,10 @@ var wellFormed = regexp.MustCompile(`^[a-z_]{1,64}$`)
 
 // Options are the settings of a Receiver.
 type Options struct {
-	Token   string                     // the verification token of the app in Drift; must not be empty
-	Drop    func(loaders.Change) error // forgets what has changed
-	Forget  func(email string) error   // forgets a person
-	Publish func(...events.Event)      // tells subscribers
+	Token   string                                        // the verification token of the app in Drift; must not be empty
+	Drop    func(loaders.Change) error                    // forgets what has changed
+	Purge   func(ctx context.Context, email string) error // forgets a person; may take long, and gives up when ctx ends
+	Publish func(...events.Event)                         // tells subscribers
 	Log     *slog.Logger
 }
 
@@ -58,9 +59,11 @@ type Receiver struct {
 	mu     sync.RWMutex // guards closed, and the queues from being closed while written to
 	closed bool
 	queues [workers]chan job
+	purges chan string // e-mail addresses of those who are to be forgotten, one after another
+	stop   context.CancelFunc
 	work   sync.WaitGroup
 
-	received, refused, unknown, unread, full, untold atomic.Uint64
+	received, refused, unknown, unread, full, untold, purged, unpurged atomic.Uint64
 }
 
 // New returns a Receiver. It must be closed.
@@ -74,11 +77,18 @@ func New(o Options) *Receiver {
 			}
 		})
 	}
+	ctx, stop := context.WithCancel(context.Background())
+	r.purges, r.stop = make(chan string, queueLength), stop
+	r.work.Go(func() {
+		for email := range r.purges {
+			r.purge(ctx, email)
+		}
+	})
 	return r
 }
 
-// Close works off what is in the queues. Events that come later are answered
-// 503. A nil Receiver is closed.
+// Close works off what is in the queues, but tries no purge again. Events that
+// come later are answered 503. A nil Receiver is closed.
 func (r *Receiver) Close() {
 	if r == nil {
 		return
@@ -89,6 +99,8 @@ func (r *Receiver) Close() {
 		for _, q := range r.queues {
 			close(q)
 		}
+		close(r.purges)
+		r.stop()
 	}
 	r.mu.Unlock()
 	r.work.Wait()
@@ -102,13 +114,15 @@ type Stats struct {
 	Refused  uint64 // answered 401: the token was wrong or missing
 	Full     uint64 // answered 503: the queue was full
 	Untold   uint64 // drops that other replicas could not be told of
+	Purged   uint64 // requests to forget somebody that were worked off, of which
+	Unpurged uint64 // are of persons who may not have been forgotten altogether
 }
 
 // Stats returns the present numbers.
 func (r *Receiver) Stats() Stats {
 	return Stats{
 		Received: r.received.Load(), Unknown: r.unknown.Load(), Unread: r.unread.Load(),
-		Refused: r.refused.Load(), Full: r.full.Load(), Untold: r.untold.Load(),
+		Refused: r.refused.Load(), Full: r.full.Load(), Untold: r.untold.Load(), Purged: r.purged.Load(), Unpurged: r.unpurged.Load(),
 	}
 }
 
@@ -193,6 +207,14 @@ func (r *Receiver) enqueue(j job) bool {
 	if r.closed {
 		return false
 	}
+	if j.forget != "" {
+		select {
+		case r.purges <- j.forget:
+			return true
+		default:
+			return false
+		}
+	}
 	select {
 	case r.queues[laneOf(j.lane)] <- j:
 		return true
@@ -209,19 +231,28 @@ func laneOf(id drift.ID) uint64 {
 
 // do forgets what has changed, and then tells subscribers, who read it anew.
 func (r *Receiver) do(j job) {
-	defer func() {
-		if cause := recover(); cause != nil { // it would end the process
-			r.Log.Error("an event of Drift's could not be worked off", "error", redact.Panicked(cause))
-		}
-	}()
-	err := r.Drop(j.change)
-	if j.forget != "" {
-		err = errors.Join(err, r.Forget(j.forget))
-	}
-	if err != nil {
+	defer r.survive()
+	if err := r.Drop(j.change); err != nil {
 		r.untold.Add(1)
 	}
 	if len(j.events) > 0 {
 		r.Publish(j.events...)
+	}
+}
+
+// survive keeps a panic, which would end the process, to the event that caused it.
+func (r *Receiver) survive() {
+	if cause := recover(); cause != nil {
+		r.Log.Error("an event of Drift's could not be worked off", "error", redact.Panicked(cause))
+	}
+}
+
+// purge forgets a person. That it failed is logged, for somebody must do it again.
+func (r *Receiver) purge(ctx context.Context, email string) {
+	defer r.purged.Add(1)
+	defer r.survive()
+	if err := r.Purge(ctx, email); err != nil {
+		r.unpurged.Add(1)
+		r.Log.ErrorContext(ctx, "a person whom Drift is to forget may not be forgotten here altogether; request the deletion again", "error", err)
 	}
 }
