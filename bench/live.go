@@ -141,11 +141,12 @@ func runLive(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	redis, stop, err := local.Redis(ctx, program, dir)
+	server, err := local.StartRedis(ctx, program, dir)
 	if err != nil {
 		return err
 	}
-	defer stop()
+	defer server.Kill()
+	redis := server.Patient
 
 	report := new(LiveReport)
 	for _, all := range []bool{true, false} {

@@ -166,12 +166,12 @@ func measure(ctx context.Context, o *options) (*Report, error) {
 	if program, err := exec.LookPath(o.redis); err != nil {
 		report.RedisLeftOut = true
 	} else {
-		url, stop, err := local.Redis(ctx, program, dir)
+		server, err := local.StartRedis(ctx, program, dir)
 		if err != nil {
 			return nil, err
 		}
-		defer stop()
-		redis = url
+		defer server.Kill()
+		redis = server.Patient
 	}
 	if err := report.measureStart(ctx, dir, binary, query); err != nil {
 		return nil, err

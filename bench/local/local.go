@@ -121,22 +121,40 @@ func (p *Process) Stop() {
 // patience keeps a busy machine from failing a Redis that works.
 const patience = "?dial_timeout=1m&read_timeout=1m&write_timeout=1m&pool_timeout=1m"
 
-// Redis runs a Redis that keeps nothing on disk, and returns its URL.
-func Redis(ctx context.Context, program, dir string) (url string, stop func(), err error) {
+// A Redis keeps nothing on disk.
+type Redis struct {
+	URL     string // with the gateway's own impatience
+	Patient string // the URL of a client that waits for it
+
+	program string
+	args    []string
+	command *exec.Cmd
+}
+
+// StartRedis runs a Redis on a free port.
+func StartRedis(ctx context.Context, program, dir string) (*Redis, error) {
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	_, port, _ := net.SplitHostPort(free.Addr().String())
 	free.Close()
-	cmd := exec.CommandContext(ctx, program, "--bind", "127.0.0.1", "--port", port, "--dir", dir, "--save", "")
-	if _, err := await(cmd, regexp.MustCompile("Ready to accept connections")); err != nil {
-		return "", nil, err
-	}
-	return "redis://127.0.0.1:" + port + patience, func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		_ = cmd.Wait()
-	}, nil
+	url := "redis://127.0.0.1:" + port
+	r := &Redis{URL: url, Patient: url + patience, program: program, args: []string{"--bind", "127.0.0.1", "--port", port, "--dir", dir, "--save", ""}}
+	return r, r.Start(ctx)
+}
+
+// Start runs a Redis that was killed, empty, on the port that it had.
+func (r *Redis) Start(ctx context.Context) error {
+	r.command = exec.CommandContext(ctx, r.program, r.args...)
+	_, err := await(r.command, regexp.MustCompile("Ready to accept connections"))
+	return err
+}
+
+// Kill ends the Redis at once.
+func (r *Redis) Kill() {
+	_ = r.command.Process.Kill()
+	_ = r.command.Wait()
 }
 
 // Keeping is the environment of a gateway that keeps every kind of record for
