@@ -45,22 +45,23 @@ type chaos struct {
 	fault sandbox.Fault
 	codes []string // that an error of it may have
 	final bool     // Drift refuses, so nothing that is kept stands in
+	all   bool     // every route is left alone then, so any field may fail
 }
 
 var chaosFaults = []chaos{
-	{"500", sandbox.Fault{Status: 500}, []string{graph.CodeUpstreamUnavailable}, false},
-	{"503", sandbox.Fault{Status: 503}, []string{graph.CodeUpstreamUnavailable}, false},
-	{"429", sandbox.Fault{Status: 429}, []string{graph.CodeUpstreamRateLimited, graph.CodeTimeout}, false},
-	{"429 with Retry-After", sandbox.Fault{Status: 429, RetryAfter: time.Minute}, []string{graph.CodeUpstreamRateLimited, graph.CodeTimeout}, false},
-	{"401", sandbox.Fault{Status: 401}, []string{graph.CodeUpstreamUnauthorized}, true},
-	{"403", sandbox.Fault{Status: 403}, []string{graph.CodeUpstreamForbidden}, true},
-	{"no JSON", sandbox.Fault{Kind: sandbox.NotJSON}, []string{graph.CodeUpstreamInvalidResponse}, false},
-	{"empty", sandbox.Fault{Kind: sandbox.Empty}, []string{graph.CodeUpstreamInvalidResponse}, false},
-	{"cut", sandbox.Fault{Kind: sandbox.Cut}, []string{graph.CodeUpstreamInvalidResponse, graph.CodeUpstreamUnavailable}, false},
-	{"short", sandbox.Fault{Kind: sandbox.Short}, []string{graph.CodeUpstreamInvalidResponse}, false},
-	{"drop", sandbox.Fault{Kind: sandbox.Drop}, []string{graph.CodeUpstreamUnavailable}, false},
-	{"hang", sandbox.Fault{Kind: sandbox.Hang}, []string{graph.CodeUpstreamTimeout, graph.CodeTimeout}, false},
-	{"tail", sandbox.Fault{Kind: sandbox.Tail, Delay: time.Hour}, []string{graph.CodeUpstreamTimeout, graph.CodeTimeout}, false},
+	{"500", sandbox.Fault{Status: 500}, []string{graph.CodeUpstreamUnavailable}, false, false},
+	{"503", sandbox.Fault{Status: 503}, []string{graph.CodeUpstreamUnavailable}, false, false},
+	{"429", sandbox.Fault{Status: 429}, []string{graph.CodeUpstreamRateLimited, graph.CodeTimeout}, false, true},
+	{"429 with Retry-After", sandbox.Fault{Status: 429, RetryAfter: time.Minute}, []string{graph.CodeUpstreamRateLimited, graph.CodeTimeout}, false, true},
+	{"401", sandbox.Fault{Status: 401}, []string{graph.CodeUpstreamUnauthorized}, true, false},
+	{"403", sandbox.Fault{Status: 403}, []string{graph.CodeUpstreamForbidden}, true, false},
+	{"no JSON", sandbox.Fault{Kind: sandbox.NotJSON}, []string{graph.CodeUpstreamInvalidResponse}, false, false},
+	{"empty", sandbox.Fault{Kind: sandbox.Empty}, []string{graph.CodeUpstreamInvalidResponse}, false, false},
+	{"cut", sandbox.Fault{Kind: sandbox.Cut}, []string{graph.CodeUpstreamInvalidResponse, graph.CodeUpstreamUnavailable}, false, false},
+	{"short", sandbox.Fault{Kind: sandbox.Short}, []string{graph.CodeUpstreamInvalidResponse}, false, false},
+	{"drop", sandbox.Fault{Kind: sandbox.Drop}, []string{graph.CodeUpstreamUnavailable}, false, false},
+	{"hang", sandbox.Fault{Kind: sandbox.Hang}, []string{graph.CodeUpstreamTimeout, graph.CodeTimeout}, false, false},
+	{"tail", sandbox.Fault{Kind: sandbox.Tail, Delay: time.Hour}, []string{graph.CodeUpstreamTimeout, graph.CodeTimeout}, false, false},
 }
 
 // The states of the cache when a route fails.
@@ -155,7 +156,7 @@ func (m *matrix) try(t *testing.T, emulator *sandbox.Sandbox, route string, c ch
 		if !slices.Contains(c.codes, code) {
 			t.Errorf("%s has the code %s, want one of %s", path, code, c.codes)
 		}
-		if field, _ := e.Path[len(e.Path)-1].(string); !slices.Contains(chaosRoutes[route], field) {
+		if field, _ := e.Path[len(e.Path)-1].(string); !c.all && !slices.Contains(chaosRoutes[route], field) {
 			t.Errorf("%s fails, which does not hang on the route", path)
 		}
 	}
@@ -168,7 +169,7 @@ func (m *matrix) try(t *testing.T, emulator *sandbox.Sandbox, route string, c ch
 	if len(told) > 0 {
 		t.Errorf("errors name what is not missing: %v", told)
 	}
-	if made > 2*m.calls {
+	if made > 3*m.calls { // each may be made twice, and refreshes from before may still be under way
 		t.Errorf("it makes %d calls, %d without a fault", made, m.calls)
 	}
 	if took > 5*operationTimeout {
