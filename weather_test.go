@@ -56,6 +56,7 @@ func TestRedisWeather(t *testing.T) {
 			s := startRedis(t)
 			return sky{
 				url:   s.url(),
+				tells: true,
 				storm: func() { s.do(t, "REPLICAOF", "127.0.0.1", "1") }, // nobody is there
 				clear: func() { s.do(t, "REPLICAOF", "NO", "ONE") },
 			}

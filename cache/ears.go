@@ -12,10 +12,12 @@ import (
 
 // dropChannel is where drops are told: the name of the Cache, then the keys, each
 // in a line. A group stands there as groupMark and what would be the key of a
-// record with its name. What is buried has graveMark before that.
+// record with its name. What is buried has graveMark before that. If Redis has not
+// done what it was told of them, owedMark comes first.
 const (
 	dropChannel = "dg:" + keyVersion + ":drops"
 	groupMark   = "group "
+	owedMark    = "owed\n"
 )
 
 // A process that cannot hear of drops still uses its own tier a little. While
@@ -173,6 +175,7 @@ func (c *Cache) hear(message string) {
 	if sender == c.remote.name {
 		return
 	}
+	rest, owed := strings.CutPrefix(rest, owedMark)
 	byKind := make(map[string]*heard)
 	for line := range strings.SplitSeq(rest, "\n") {
 		g, buried, line := cutGrave(line)
@@ -207,6 +210,10 @@ func (c *Cache) hear(message string) {
 		}
 	}
 	for name, h := range byKind {
+		if owed { // before they are forgotten, so that they are not read from Redis again
+			c.remote.owed.add(h.full)
+			c.remote.owes.add(h.groups)
+		}
 		if k := c.kind(name); k != nil {
 			k.forget(h.full)
 			k.forgetGroups(h.groups)

@@ -300,14 +300,16 @@ func (r *remote) dropGroups(names []fullKey) error {
 // their records, even if Redis has failed lately. It may be called again.
 func (r *remote) disband(names []fullKey) error {
 	runs := make([]run, len(names))
+	lines := make([]string, len(names))
 	for i, name := range names {
 		key := name.String()
 		g, buried := r.groupGraves.find(name, r.ms())
-		message := r.name + "\n" + withGrave(g, buried, groupMark+key)
-		runs[i] = run{disbandScript, []string{key}, []any{dropLife.Milliseconds(), dropChannel, message, g.life(r.ms()), g.text()}}
+		lines[i] = withGrave(g, buried, groupMark+key)
+		runs[i] = run{disbandScript, []string{key}, []any{dropLife.Milliseconds(), dropChannel, r.name + "\n" + lines[i], g.life(r.ms()), g.text()}}
 	}
 	results, err := r.insist(runs)
 	if err != nil {
+		r.warn(err, lines)
 		return err
 	}
 	var failures []error

@@ -29,6 +29,9 @@ type owed struct {
 
 // add remembers drops that Redis could not be told of.
 func (o *owed) add(full []fullKey) {
+	if len(full) == 0 {
+		return
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.drops == nil {

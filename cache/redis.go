@@ -395,6 +395,7 @@ func (r *remote) drop(full []fullKey) error {
 // them, in one round trip, even if Redis has failed lately.
 func (r *remote) tell(full []fullKey) error {
 	var runs []run
+	var all []string
 	for some := range slices.Chunk(full, r.perRun()) {
 		message := []string{r.name}
 		run := run{script: dropScript, args: []any{dropLife.Milliseconds(), dropChannel, ""}}
@@ -407,12 +408,26 @@ func (r *remote) tell(full []fullKey) error {
 		}
 		run.args[2] = strings.Join(message, "\n")
 		runs = append(runs, run)
+		all = append(all, message[1:]...)
 	}
 	_, err := r.insist(runs)
-	if err == nil {
-		r.told.add(full)
+	if err != nil {
+		r.warn(err, all)
+		return err
 	}
-	return err
+	r.told.add(full)
+	return nil
+}
+
+// warn tells the other processes of drops that Redis refused, as one does that
+// may only be read: then what it holds of them is not as it should be.
+func (r *remote) warn(err error, lines []string) {
+	var refusal redis.Error
+	if errors.As(err, &refusal) {
+		_ = r.bounded(context.Background(), func(ctx context.Context) error {
+			return r.client.Publish(ctx, dropChannel, r.name+"\n"+owedMark+strings.Join(lines, "\n")).Err()
+		})
+	}
 }
 
 // insist makes runs in one round trip, even if Redis has failed lately.
