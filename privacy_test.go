@@ -406,6 +406,8 @@ func inRedis(t *testing.T, client redis.UniversalClient) string {
 			value = client.Get(ctx, key).Val()
 		case "zset":
 			value = client.ZRange(ctx, key, 0, -1).Val()
+		case "hash":
+			value = client.HGetAll(ctx, key).Val()
 		case "none": // it has ended meanwhile
 		default:
 			t.Errorf("%s is a %s, which the gateway writes none of", key, typ)
