@@ -116,7 +116,7 @@ func assemble(t testing.TB, p parts, args ...string) *gateway {
 	meter := metrics.New("test")
 	all, err := newTenants(tenantOptions{
 		Config: &c.Serve, BaseURL: upstream.URL, Auth: drift.StaticToken(testToken), Redis: p.redis, Log: log,
-		Now: func() time.Time { return present }, Told: meter.Call, RedisTimeout: patience,
+		Now: func() time.Time { return present }, Told: func(_ context.Context, call drift.Call) { meter.Call(call) }, RedisTimeout: patience,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -142,7 +142,7 @@ func assemble(t testing.TB, p parts, args ...string) *gateway {
 	options.KeepAlive, options.Patience = cmp.Or(p.live.KeepAlive, options.KeepAlive), cmp.Or(p.live.Patience, options.Patience)
 	options.Stagger = p.live.Stagger
 	live := graph.NewLive(options)
-	meter.Read(metrics.Parts{Cache: all.records, Bus: all.bus, Live: live, Receiver: receiver, Queue: waiting})
+	meter.Read(metrics.Parts{Cache: all.records, Bus: all.bus, Live: live, Receiver: receiver, Queue: waiting, Drift: all.stats})
 	handler := newHandler(&c.Serve, execute, live, door, receiver, log, &health{metrics: meter, queue: waiting})
 	if p.caller != nil {
 		handler = calledBy(p.caller, handler)

@@ -143,6 +143,7 @@ func TestConfigErrors(t *testing.T) {
 		{env{"SANDBOX_LATENCY": "-1s"}, "", "SANDBOX_LATENCY"},
 		{env{"SANDBOX_SEED": "-1"}, "", "sandbox-seed"},
 		{env{"LOG_LEVEL": "loud"}, "", "log-level"},
+		{env{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "", "OTEL_EXPORTER_OTLP_PROTOCOL"},
 		{env{"LOG_FORMAT": "xml"}, "", "log-format"},
 		{env{"LOG_FORMAT": secret + "token", "DRIFT_TOKEN": secret + "token"}, "", "log-format"},
 		{env{"MAX_DEPTH": secret + "key", "CACHE_KEY": secret + "key"}, "", "max-depth"},

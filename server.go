@@ -41,6 +41,7 @@ import (
 	"github.com/driftgraph/driftgraph/resolvers"
 	"github.com/driftgraph/driftgraph/sandbox"
 	"github.com/driftgraph/driftgraph/schema"
+	"github.com/driftgraph/driftgraph/tracing"
 	"github.com/driftgraph/driftgraph/web"
 	"github.com/driftgraph/driftgraph/webhooks"
 )
@@ -184,7 +185,18 @@ func serve(ctx context.Context, c *serveConfig, hide *redact.Redactor, stdout, s
 		defer shared.Close()
 	}
 	meter := metrics.New(version())
-	all, err := newTenants(tenantOptions{Config: c, BaseURL: baseURL, Auth: credential, Redis: shared, Log: log, Told: meter.Call})
+	traces, err := tracing.New(ctx, version(), log)
+	if err != nil {
+		return err
+	}
+	defer closeTraces(traces)
+	all, err := newTenants(tenantOptions{
+		Config: c, BaseURL: baseURL, Auth: credential, Redis: shared, Log: log,
+		Told: func(ctx context.Context, call drift.Call) {
+			meter.Call(call)
+			traces.Call(ctx, call)
+		},
+	})
 	if err != nil {
 		return err
 	}
@@ -199,9 +211,13 @@ func serve(ctx context.Context, c *serveConfig, hide *redact.Redactor, stdout, s
 	receiver := newReceiver(webhookToken, all, log)
 	defer receiver.Close()
 	waiting := queue.New(c.queue())
-	execute := newExecutor(c, all.source, trail, log, graph.Observe{Tell: meter.Operation}, c.admit(waiting))
+	outer := []graphql.HandlerExtension{graph.Observe{Tell: meter.Operation}, c.admit(waiting)}
+	if traces != nil {
+		outer = append([]graphql.HandlerExtension{graph.Trace{Tracer: traces.Tracer()}}, outer...)
+	}
+	execute := newExecutor(c, all.source, trail, log, outer...)
 	live := newLive(c, execute, all, door)
-	meter.Read(metrics.Parts{Cache: all.records, Bus: all.bus, Live: live, Receiver: receiver, Queue: waiting})
+	meter.Read(metrics.Parts{Cache: all.records, Bus: all.bus, Live: live, Receiver: receiver, Queue: waiting, Drift: all.stats})
 	health := &health{metrics: meter, queue: waiting}
 	healthAddr := listener.Addr().String()
 	if c.AdminAddr != "" {
@@ -246,6 +262,13 @@ func serve(ctx context.Context, c *serveConfig, hide *redact.Redactor, stdout, s
 		return errors.Join(fmt.Errorf("requests under way did not end within %s (DRAIN_TIMEOUT)", c.DrainTimeout), server.Close())
 	}
 	return nil
+}
+
+// closeTraces sends the spans that are left, within a few seconds.
+func closeTraces(t *tracing.Tracing) {
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	defer cancel()
+	t.Close(ctx)
 }
 
 // limitMemory has the garbage collector keep the process below what its container

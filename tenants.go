@@ -40,8 +40,8 @@ type tenantOptions struct {
 	Auth    drift.Auth            // the gateway's own credential
 	Redis   redis.UniversalClient // nil for none
 	Log     *slog.Logger
-	Now     func() time.Time // nil for the machine's clock
-	Told    func(drift.Call) // of each HTTP request to Drift when it has ended
+	Now     func() time.Time                  // nil for the machine's clock
+	Told    func(context.Context, drift.Call) // of each HTTP request to Drift when it has ended
 
 	RedisTimeout time.Duration // of a round trip; 0 for the cache's own
 }
@@ -97,7 +97,7 @@ func (t *tenants) open(auth drift.Auth) (*tenant, error) {
 // called notes an HTTP request to Drift that has ended.
 func (t *tenants) called(ctx context.Context, call drift.Call) {
 	loaders.Record(ctx, call)
-	t.Told(call)
+	t.Told(ctx, call)
 }
 
 // Close ends what tenants do by themselves, once nothing is asked of them.
@@ -107,6 +107,11 @@ func (t *tenants) Close() {
 	}
 	t.records.Close()
 	t.bus.Close()
+}
+
+// stats returns the numbers of the clients of all tenants.
+func (t *tenants) stats() []drift.Stats {
+	return []drift.Stats{t.own.api.Stats()}
 }
 
 // source returns where an operation reads from: the source of its caller's tenant.

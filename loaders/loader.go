@@ -43,14 +43,19 @@ func newLoader[K comparable, V any](ctx context.Context, r *recorder, route stri
 		results := make([]*dataloader.Result[*cache.Future[V]], len(keys))
 		b, start := l.begin(route)
 		ctx := context.WithValue(drift.WithPlace(ctx, &r.lane, b.height), batchKey{}, b)
+		ctx, span := startBatch(ctx, route, len(keys))
 		for i, f := range load(ctx, keys) {
 			results[i] = &dataloader.Result[*cache.Future[V]]{Data: f}
 			switch {
 			case route == "":
 			case f.Done():
 				b.note(keys[i], f.Source(), f.Fetched, start)
+				span.came(f.Source())
 			default:
-				f.Then(func() { b.note(keys[i], f.Source(), f.Fetched, start) })
+				f.Then(func() {
+					b.note(keys[i], f.Source(), f.Fetched, start)
+					span.came(f.Source())
+				})
 			}
 		}
 		return results

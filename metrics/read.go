@@ -4,6 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/driftgraph/driftgraph/cache"
+	"github.com/driftgraph/driftgraph/drift"
 	"github.com/driftgraph/driftgraph/events"
 	"github.com/driftgraph/driftgraph/graph"
 	"github.com/driftgraph/driftgraph/queue"
@@ -17,6 +18,7 @@ type Parts struct {
 	Live     *graph.Live
 	Receiver *webhooks.Receiver // nil if no webhooks are taken
 	Queue    *queue.Queue
+	Drift    func() []drift.Stats // of the clients of all credentials
 }
 
 // Read has the metrics read the parts of the gateway from now on.
@@ -60,13 +62,61 @@ var (
 	webhookUntold = describe("webhooks_untold_total", "Drops of webhooks that other replicas could not be told of at once.")
 )
 
+var (
+	driftRetries  = describe("drift_retries_total", "HTTP requests to Drift that repeated one.")
+	driftRefused  = describe("drift_rate_limited_total", "HTTP requests to Drift that it answered by 429.")
+	driftLate     = describe("drift_late_total", "Calls to Drift that were not made, as their turn would have come too late.")
+	driftWaited   = describe("drift_wait_seconds_total", "How long calls to Drift waited for their turns, all together.")
+	driftWaiting  = describe("drift_calls_waiting", "Calls to Drift that wait for their turns.")
+	driftRunning  = describe("drift_calls_running", "Calls to Drift that are being made.")
+	budgetLeft    = describe("drift_budget_left", "Calls to Drift that may be made at once now, by budget: calls or reports. Of several credentials the least. Absent if nothing bounds them.", "budget")
+	budgetRate    = describe("drift_budget_rate", "Calls a second that the gateway keeps to now, likewise.", "budget")
+	breakerStates = describe("drift_breaker_state", "0 if the group of routes is called, 1 if one call tries whether it answers again, 2 if it is left alone because it fails. Of several credentials the worst.", "group")
+)
+
+// breakerValues are the values of driftgraph_drift_breaker_state.
+var breakerValues = map[string]float64{"closed": 0, "half-open": 1, "open": 2}
+
+// collectDrift reads the clients of Drift.
+func (r *reader) collectDrift(out readings) {
+	var sum drift.Stats
+	budgets := map[string]drift.BudgetStats{}
+	worst := map[string]float64{}
+	for _, s := range r.Drift() {
+		sum.Retries, sum.Refused, sum.Late = sum.Retries+s.Retries, sum.Refused+s.Refused, sum.Late+s.Late
+		sum.Waited, sum.Waiting, sum.UnderWay = sum.Waited+s.Waited, sum.Waiting+s.Waiting, sum.UnderWay+s.UnderWay
+		for name, b := range map[string]drift.BudgetStats{"calls": s.Budget, "reports": s.ReportBudget} {
+			if least, known := budgets[name]; b.PerSecond > 0 && (!known || b.Left < least.Left) {
+				budgets[name] = b
+			}
+		}
+		for _, g := range s.Groups {
+			worst[g.Group] = max(worst[g.Group], breakerValues[g.State])
+		}
+	}
+	out.count(driftRetries, float64(sum.Retries))
+	out.count(driftRefused, float64(sum.Refused))
+	out.count(driftLate, float64(sum.Late))
+	out.count(driftWaited, sum.Waited.Seconds())
+	out.gauge(driftWaiting, float64(sum.Waiting))
+	out.gauge(driftRunning, float64(sum.UnderWay))
+	for name, b := range budgets {
+		out.gauge(budgetLeft, float64(b.Left), name)
+		out.gauge(budgetRate, b.PerSecond, name)
+	}
+	for group, state := range worst {
+		out.gauge(breakerStates, state, group)
+	}
+}
+
 // Describe names what Collect reads.
 func (r *reader) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		running, runningLimit, waiting, queued, queuedFor, shed,
 		cacheHits, cacheStale, cacheShared, cacheMisses, cacheBytes, cacheRefresh, cacheLeases, cacheDrops, cacheClears,
 		redisUp, redisTrips, redisErrors, connections, subscriptions, liveRefused, eventsTold, eventGaps, eventOverflow,
-		webhookPosts, webhookUntold,
+		webhookPosts, webhookUntold, driftRetries, driftRefused, driftLate, driftWaited, driftWaiting, driftRunning,
+		budgetLeft, budgetRate, breakerStates,
 	} {
 		to <- d
 	}
@@ -111,6 +161,8 @@ func (r *reader) Collect(to chan<- prometheus.Metric) {
 		out.count(redisTrips, float64(c.RedisTrips))
 		out.count(redisErrors, float64(c.RedisErrors))
 	}
+
+	r.collectDrift(out)
 
 	l := r.Live.Stats()
 	out.gauge(connections, float64(l.Connections))
