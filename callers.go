@@ -24,6 +24,8 @@ const (
 type callersConfig struct {
 	Auth         string `default:"none" enum:"none,api-key" placeholder:"HOW" help:"How callers show who they are: none or api-key. With none everyone who reaches the gateway may do everything, so it takes a loopback address or the sandbox."`
 	AuthKeysFile string `placeholder:"FILE" help:"File with the hashes of the keys that AUTH=api-key takes. The command key adds one."`
+
+	Rate callerRate `embed:"" prefix:"caller-"`
 }
 
 // check refuses what cannot work, by name.
@@ -34,7 +36,7 @@ func (c *callersConfig) check() error {
 	case c.Auth != authAPIKey && c.AuthKeysFile != "":
 		return errors.New("AUTH_KEYS_FILE is set, which AUTH=api-key alone reads: set AUTH too")
 	}
-	return nil
+	return c.Rate.check(c.Auth)
 }
 
 // checkOpen refuses to let everyone do everything with the organisation's data:

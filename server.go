@@ -355,7 +355,7 @@ func newReceiver(token string, t *tenants, log *slog.Logger) *webhooks.Receiver 
 
 // newLive returns what answers subscriptions.
 func newLive(c *serveConfig, e *graph.Executor, t *tenants, door *graph.Door) *graph.Live {
-	return graph.NewLive(graph.LiveOptions{Executor: e, Recover: e.PresentRecoveredError, Subscribe: t.subscribe, Source: t.source, Door: door, MaxBodyBytes: int64(c.MaxBodyBytes), MaxVariablesBytes: int64(c.MaxVariablesBytes), Origins: c.CORSOrigins, Max: c.MaxSubscriptions})
+	return graph.NewLive(graph.LiveOptions{Executor: e, Recover: e.PresentRecoveredError, Subscribe: t.subscribe, Source: t.source, Door: door, Throttle: t.throttle(), MaxBodyBytes: int64(c.MaxBodyBytes), MaxVariablesBytes: int64(c.MaxVariablesBytes), Origins: c.CORSOrigins, Max: c.MaxSubscriptions})
 }
 
 // newHandler returns the HTTP side of the gateway. Without a receiver there are no

@@ -31,11 +31,14 @@ type Handler struct {
 	MaxBodyBytes      int64 // of a request; a larger one is refused with 413
 	MaxVariablesBytes int64 // of the variables in it, as they are written; also refused with 413
 	Origins           Origins
-	Live              *Live // answers what is asked for by WebSocket or server-sent events
+	Live              *Live // answers what is asked for by WebSocket or server-sent events; its Throttle counts for all
 }
 
 // ServeHTTP answers one GraphQL request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if h.Live != nil && !h.Live.Throttle.admit(w, r, h.Live.Door) {
+		return
+	}
 	if isUpgrade(r) {
 		h.Live.serveSocket(w, r)
 		return

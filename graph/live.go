@@ -52,6 +52,8 @@ type LiveOptions struct {
 	// Door asks for the credential of who opens a WebSocket, if the request for it
 	// had none; nil for nobody's.
 	Door *Door
+	// Throttle bounds how often a caller may ask; nil for any number of times.
+	Throttle *Throttle
 
 	Origins           Origins       // whose pages may connect, beside the gateway's own
 	MaxBodyBytes      int64         // of a message by WebSocket

@@ -69,7 +69,7 @@ func (o Origins) Handler(next http.Handler) http.Handler {
 		AllowedOrigins: o,
 		AllowedMethods: []string{http.MethodGet, http.MethodHead, http.MethodPost},
 		AllowedHeaders: []string{"*"},
-		ExposedHeaders: []string{"X-Request-Id", "Retry-After"},
+		ExposedHeaders: []string{"X-Request-Id", "Retry-After", "RateLimit", "RateLimit-Policy"},
 		MaxAge:         preflightMaxAge,
 	}).Handler(next)
 }

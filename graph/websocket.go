@@ -276,6 +276,10 @@ func (s *socket) execute(ctx context.Context, o *operation, id string, others in
 		return
 	}
 	ctx = caller
+	if list := s.live.Throttle.refuses(ctx, s.remote); list != nil {
+		_ = o.refuse(&graphql.Response{Errors: list})
+		return
+	}
 	params := o.params
 	op, refused := s.live.Executor.CreateOperationContext(ctx, &params)
 	switch {
