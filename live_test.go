@@ -75,6 +75,37 @@ func TestSubscriptions(t *testing.T) {
 	}
 }
 
+// TestLiveIDs subscribes to nothing but ids, which the events tell: that costs no call.
+func TestLiveIDs(t *testing.T) {
+	g := newLiveGateway(t, sandbox.Config{}, parts{})
+	f := g.drift.Fixtures()
+	contact, conversation := f.EnrichedContactID, f.LongConversationID
+	tests := []struct {
+		subscription, event, want string
+	}{
+		{"contactUpdated { id driftId }", fmt.Sprintf(`{"type":"contact_updated","data":{"endUserId":%d}}`, contact),
+			fmt.Sprintf(`{"contactUpdated":{"id":"Contact:%[1]d","driftId":"%[1]d"}}`, contact)},
+		{"conversationUpdated { id }", fmt.Sprintf(`{"type":"conversation_inactive","data":{"conversationId":%d}}`, conversation),
+			fmt.Sprintf(`{"conversationUpdated":{"id":"Conversation:%d"}}`, conversation)},
+		{"conversationStarted { id }", fmt.Sprintf(`{"type":"new_conversation","data":{"id":%d}}`, conversation),
+			fmt.Sprintf(`{"conversationStarted":{"id":"Conversation:%d"}}`, conversation)},
+		{"messageAdded { id conversation { id } }", fmt.Sprintf(`{"type":"new_message","data":{"id":17,"conversationId":%d}}`, conversation),
+			fmt.Sprintf(`{"messageAdded":{"id":"Message:%[1]d:17","conversation":{"id":"Conversation:%[1]d"}}}`, conversation)},
+		{"userAvailabilityChanged { id }", fmt.Sprintf(`{"type":"user_availability_updated","data":{"userId":%d}}`, f.UserIDs[0]),
+			fmt.Sprintf(`{"userAvailabilityChanged":{"id":"User:%d"}}`, f.UserIDs[0])},
+	}
+	for _, tt := range tests {
+		l := g.listenByEvents(t, "subscription { "+tt.subscription+" }")
+		g.post(t, "POST", webhookSecret, tt.event)
+		if got := string(l.next(t).Data); got != tt.want {
+			t.Errorf("%s is answered %s, want %s", tt.subscription, got, tt.want)
+		}
+	}
+	if n := g.calls(); n != 0 {
+		t.Errorf("they cost %d calls", n)
+	}
+}
+
 // TestThousandSubscribers has a thousand subscribers of one conversation hear of
 // one event: that costs a call for the conversation and one for its contact.
 func TestThousandSubscribers(t *testing.T) {

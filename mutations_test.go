@@ -54,6 +54,8 @@ func TestChangesAreRead(t *testing.T) {
 			`{ conversationStats { open } }`, "conversationStats.open", nil},
 		"message": {`sendMessage(input: {conversationId: "` + someConversation + `", body: "New"}) { userErrors { code } }`,
 			`{ conversation(id: "` + someConversation + `") { messages(last: 1) { nodes { body } } } }`, "conversation.messages.nodes.body", []any{"New"}},
+		"contact of a message": {`sendMessage(input: {conversationId: "` + someConversation + `", body: "New", authorId: 412077}) { userErrors { code } }`,
+			`{ conversation(id: "` + someConversation + `") { contact { lastContactedAt } } }`, "conversation.contact.lastContactedAt", nil},
 		"user": {`updateUser(input: {id: "` + someUser + `", name: "New"}) { userErrors { code } }`,
 			`{ user(id: "` + someUser + `") { name } }`, "user.name", "New"},
 		"user in the list": {`updateUser(input: {id: "` + someUser + `", availability: AVAILABLE}) { userErrors { code } }`,

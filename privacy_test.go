@@ -408,9 +408,13 @@ func inRedis(t *testing.T, client redis.UniversalClient) string {
 			value = client.ZRange(ctx, key, 0, -1).Val()
 		case "hash":
 			value = client.HGetAll(ctx, key).Val()
+		case "set":
+			value = client.SMembers(ctx, key).Val()
+		case "list":
+			value = client.LRange(ctx, key, 0, -1).Val()
 		case "none": // it has ended meanwhile
 		default:
-			t.Errorf("%s is a %s, which the gateway writes none of", key, typ)
+			t.Errorf("%s is a %s, which cannot be searched", key, typ)
 		}
 		fmt.Fprintln(&b, key, value)
 	}

@@ -252,6 +252,42 @@ func TestWebhookQueue(t *testing.T) {
 	}
 }
 
+// TestContactFlood posts changes of many contacts while the first is worked off:
+// the others are forgotten together, as each empties the same lists, and each is
+// told of.
+func TestContactFlood(t *testing.T) {
+	const flood = 300
+	release, told := make(chan struct{}), make(chan events.Event, flood)
+	var drops []loaders.Change
+	r := webhooks.New(webhooks.Options{Token: webhookSecret, Publish: func(list ...events.Event) { told <- list[0] }, Drop: func(c loaders.Change) error {
+		<-release
+		drops = append(drops, c)
+		return nil
+	}})
+	server := httptest.NewServer(r)
+	defer server.Close()
+	g := &gateway{url: server.URL}
+	for i := range flood {
+		if status := g.post(t, "POST", webhookSecret, fmt.Sprintf(`{"type":"contact_updated","data":{"endUserId":%d}}`, i+1)); status != http.StatusOK {
+			t.Fatalf("status %d", status)
+		}
+	}
+	close(release)
+	r.Close()
+	contacts := 0
+	for _, c := range drops {
+		contacts += len(c.Contacts)
+	}
+	if len(drops) > 2 || contacts != flood {
+		t.Errorf("%d contacts are forgotten in %d drops, want %d in 2", contacts, len(drops), flood)
+	}
+	for i := range flood {
+		if e := <-told; int(e.Contact) != i+1 {
+			t.Fatalf("event %d is %+v", i+1, e)
+		}
+	}
+}
+
 // newLiveGateway starts a gateway to which its sandbox posts what happens.
 func newLiveGateway(t *testing.T, cfg sandbox.Config, p parts, args ...string) *gateway {
 	t.Helper()

@@ -56,6 +56,8 @@ type ears struct {
 	cancel   context.CancelFunc
 	ended    chan struct{}
 
+	deaf bool // the log was told so
+
 	begun atomic.Int64 // the moment at which the subscription began; what the process got before may have been dropped
 	heard atomic.Int64 // the last moment at which Redis was heard
 	tries atomic.Int64 // connections made, or tried
@@ -107,10 +109,14 @@ func (e *ears) listen(ctx context.Context) {
 	}
 	subscription := e.cache.remote.client.Subscribe(ctx, channels...)
 	defer subscription.Close()
-	listening := false // for the listener, too
+	hearing, listening := false, false // listening: for the listener, too
 	defer func() {
 		if listening {
 			e.listener.Lost()
+		}
+		if hearing && ctx.Err() == nil {
+			e.deaf = true
+			e.cache.log.Warn("cache: what other processes drop is not heard")
 		}
 	}()
 	stop := context.AfterFunc(ctx, func() { subscription.Close() })
@@ -138,6 +144,11 @@ func (e *ears) listen(ctx context.Context) {
 		case *redis.Subscription:
 			if m.Channel == dropChannel {
 				e.begin(ctx)
+				hearing = true
+				if e.deaf {
+					e.deaf = false
+					e.cache.log.Info("cache: what other processes drop is heard again")
+				}
 			} else {
 				listening = true
 				e.listener.Began()

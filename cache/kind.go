@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/redis/go-redis/v9"
 )
 
 // A Kind is a kind of record: what it is called, how long it is kept, how it is
@@ -180,6 +181,28 @@ func (k *Kind[K, V]) Peek(t Tenant, key K) (v V, held bool) {
 	}
 	v, _ = r.value.(V)
 	return v, true
+}
+
+// Known returns what either tier holds of a record, however old it is; nil if
+// neither does. It waits for one round trip to Redis at most, and asks nobody else.
+// Of a kind with groups it looks into the in-process tier only.
+func (k *Kind[K, V]) Known(t Tenant, key K) (v V) {
+	full := k.full(t, key)
+	r := k.cache.memory.get(full)
+	if remote := k.cache.remote; r == nil && remote != nil && k.group == nil {
+		remote.trip(context.Background(), &remote.reads, func(ctx context.Context) error {
+			wire, err := remote.client.Get(ctx, full.String()).Result()
+			if err == redis.Nil {
+				return nil
+			}
+			r = k.revive(remote.keys.open(full, wire), k.cache.moment())
+			return err
+		})
+	}
+	if r != nil {
+		v, _ = r.value.(V)
+	}
+	return v
 }
 
 // Put keeps records that came along with another answer and are as complete as

@@ -674,7 +674,9 @@ func (l *lines) WithGroup(string) slog.Handler            { return l }
 func (l *lines) Handle(_ context.Context, r slog.Record) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.seen = append(l.seen, fmt.Sprint(r.Level, " ", r.Message))
+	if !strings.Contains(r.Message, "heard") { // which the listener tells when it comes to it
+		l.seen = append(l.seen, fmt.Sprint(r.Level, " ", r.Message))
+	}
 	return nil
 }
 

@@ -17,6 +17,15 @@ type Change struct {
 	Meetings      bool
 }
 
+// Add adds another change.
+func (c *Change) Add(other Change) {
+	c.Contacts = withAll(c.Contacts, other.Contacts...)
+	c.Conversations = withAll(c.Conversations, other.Conversations...)
+	c.Users = withAll(c.Users, other.Users...)
+	c.Accounts = withAll(c.Accounts, other.Accounts...)
+	c.Meetings = c.Meetings || other.Meetings
+}
+
 // Drop forgets, on all replicas, the records that a change is of, and the lists
 // and texts that may hold them. Nothing that began to be read before fills the
 // cache afterwards, so whoever reads once Drop has returned reads what Drift has now.

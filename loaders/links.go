@@ -49,18 +49,22 @@ var links = map[string]*link{
 
 	"Subscription.messageAdded": {needs: identity, follow: root(func(p *planner, f *field) {
 		e := events.From(p.ctx)
+		if s := f.children[relay.Message]; s != nil && s.need <= identity {
+			p.visit(s, &drift.Message{ID: e.Message, ConversationID: e.Conversation}, nothing, identity)
+			return
+		}
 		p.nodeByID(f, relay.Message+":"+e.Conversation.String()+":"+e.Message.String())
-	}), cost: func(e *estimate, from group, f *field) { e.node(from, f, relay.Message+":1:1") }},
+	}), cost: addedMessage},
 	"Subscription.conversationStarted": changedConversation,
 	"Subscription.conversationUpdated": changedConversation,
 	"Subscription.contactUpdated": {needs: identity, follow: root(func(p *planner, f *field) {
-		id := events.From(p.ctx).Contact
-		find(p, f, relay.Contact, &drift.Contact{ID: id}, p.Contacts, id)
-	}), cost: about(relay.Contact)},
+		p.contact(f, events.From(p.ctx).Contact)
+	}), cost: func(e *estimate, from group, f *field) {
+		e.meet(f, relay.Contact, below(from, f, exactly(1)), identity)
+	}},
 	"Subscription.userAvailabilityChanged": {needs: identity, list: users, follow: root(func(p *planner, f *field) {
-		id := events.From(p.ctx).User
-		p.gather(f, func() { find(p, f, relay.User, &drift.User{ID: id}, p.Users, id) })
-	}), cost: about(relay.User)},
+		p.users(f, events.From(p.ctx).User)
+	}), cost: usersBelow},
 
 	"Query.contact": {needs: identity, follow: root(func(p *planner, f *field) {
 		if id, err := relay.ParseID(relay.Contact, f.args.id("id")); err == nil {

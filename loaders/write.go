@@ -209,8 +209,18 @@ func (w *Writes) SendMessage(ctx context.Context, conversation drift.ID, m drift
 	return write(ctx, w, func(ctx context.Context) (*drift.Message, error) {
 		return w.source.api.SendMessage(ctx, conversation, m)
 	}, func(*drift.Message) touch {
-		return touch{Change: Change{Conversations: []drift.ID{conversation}}}
+		return touch{Change: Change{Conversations: []drift.ID{conversation}, Contacts: w.source.contactsOf(conversation)}}
 	}, func(*drift.Message) {})
+}
+
+// contactsOf returns the contact whom a conversation is with, if the cache knows:
+// when somebody last wrote to them has changed.
+func (s *Source) contactsOf(conversation drift.ID) []drift.ID {
+	c := s.store.conversations.Known(s.tenant, conversation)
+	if c == nil || c.ContactID == 0 {
+		return nil
+	}
+	return []drift.ID{c.ContactID}
 }
 
 // UpdateUser changes a user.

@@ -17,28 +17,23 @@ import (
 // MessageAdded costs a call for each page of the conversation up to the message,
 // since messages have no route of their own.
 func (r *subscriptionResolver) MessageAdded(ctx context.Context, conversationID *string) (<-chan *drift.Message, error) {
-	e := events.From(ctx)
-	page, err := loaders.Read(loaders.For(ctx).MessagePages, loaders.FindMessage(e.Conversation, e.Message))
-	if page == nil || len(page.Edges) == 0 {
-		return once[*drift.Message](nil, err)
-	}
-	return once(page.Edges[0].Node, nil)
+	return once(loaders.For(ctx).Message(ctx, events.From(ctx)))
 }
 
 func (r *subscriptionResolver) ConversationStarted(ctx context.Context) (<-chan *drift.Conversation, error) {
-	return once(loaders.For(ctx).Conversations.Load(events.From(ctx).Conversation))
+	return once(loaders.For(ctx).Conversation(ctx, events.From(ctx).Conversation))
 }
 
 func (r *subscriptionResolver) ConversationUpdated(ctx context.Context, conversationID *string) (<-chan *drift.Conversation, error) {
-	return once(loaders.For(ctx).Conversations.Load(events.From(ctx).Conversation))
+	return once(loaders.For(ctx).Conversation(ctx, events.From(ctx).Conversation))
 }
 
 func (r *subscriptionResolver) ContactUpdated(ctx context.Context, contactID *string) (<-chan *drift.Contact, error) {
-	return once(loaders.For(ctx).Contacts.Load(events.From(ctx).Contact))
+	return once(loaders.For(ctx).Contact(ctx, events.From(ctx).Contact))
 }
 
 func (r *subscriptionResolver) UserAvailabilityChanged(ctx context.Context, userID *string) (<-chan *drift.User, error) {
-	return once(loaders.For(ctx).Users.Load(events.From(ctx).User))
+	return once(loaders.For(ctx).User(ctx, events.From(ctx).User))
 }
 
 func (r *Resolver) Subscription() graph.SubscriptionResolver { return &subscriptionResolver{r} }

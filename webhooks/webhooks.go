@@ -19,6 +19,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/driftgraph/driftgraph/drift"
 	"github.com/driftgraph/driftgraph/events"
@@ -35,6 +36,11 @@ const (
 	// Events are worked off by so many workers, each of which has a queue.
 	workers     = 8
 	queueLength = 128
+
+	// A change of any contact empties the lists of contacts and the transcripts. So
+	// those that come within contactsPause are forgotten together.
+	contactsLength = 1024
+	contactsPause  = 100 * time.Millisecond
 )
 
 // wellFormed is what may be logged of a type that is not known.
@@ -56,12 +62,13 @@ type Receiver struct {
 	Options
 	token [sha256.Size]byte // of Options.Token
 
-	mu     sync.RWMutex // guards closed, and the queues from being closed while written to
-	closed bool
-	queues [workers]chan job
-	purges chan string // e-mail addresses of those who are to be forgotten, one after another
-	stop   context.CancelFunc
-	work   sync.WaitGroup
+	mu       sync.RWMutex // guards closed, and the queues from being closed while written to
+	closed   bool
+	queues   [workers]chan job
+	contacts chan job    // events about contacts alone
+	purges   chan string // e-mail addresses of those who are to be forgotten, one after another
+	stop     context.CancelFunc
+	work     sync.WaitGroup
 
 	received, refused, unknown, unread, full, untold, purged, unpurged atomic.Uint64
 }
@@ -73,11 +80,21 @@ func New(o Options) *Receiver {
 		r.queues[i] = make(chan job, queueLength)
 		r.work.Go(func() {
 			for j := range r.queues[i] {
-				r.do(j)
+				r.do(gather(j, r.queues[i]))
 			}
 		})
 	}
 	ctx, stop := context.WithCancel(context.Background())
+	r.contacts = make(chan job, contactsLength)
+	r.work.Go(func() {
+		for j := range r.contacts {
+			r.do(gather(j, r.contacts))
+			select {
+			case <-time.After(contactsPause):
+			case <-ctx.Done():
+			}
+		}
+	})
 	r.purges, r.stop = make(chan string, queueLength), stop
 	r.work.Go(func() {
 		for email := range r.purges {
@@ -99,6 +116,7 @@ func (r *Receiver) Close() {
 		for _, q := range r.queues {
 			close(q)
 		}
+		close(r.contacts)
 		close(r.purges)
 		r.stop()
 	}
@@ -215,8 +233,12 @@ func (r *Receiver) enqueue(j job) bool {
 			return false
 		}
 	}
+	queue := r.queues[laneOf(j.lane)]
+	if len(j.change.Contacts) > 0 && len(j.change.Conversations) == 0 {
+		queue = r.contacts
+	}
 	select {
-	case r.queues[laneOf(j.lane)] <- j:
+	case queue <- j:
 		return true
 	default:
 		return false
@@ -229,14 +251,34 @@ func laneOf(id drift.ID) uint64 {
 	return (uint64(id) * 0x9e3779b97f4a7c15) >> 61
 }
 
-// do forgets what has changed, and then tells subscribers, who read it anew.
-func (r *Receiver) do(j job) {
+// gather returns a job and those that wait behind it in its queue.
+func gather(first job, queue <-chan job) []job {
+	jobs := []job{first}
+	for range len(queue) {
+		j, ok := <-queue // of which only the caller takes any
+		if !ok {
+			break
+		}
+		jobs = append(jobs, j)
+	}
+	return jobs
+}
+
+// do forgets what has changed, all of it at once, for most of it is the same
+// lists; and then tells subscribers, who read it anew.
+func (r *Receiver) do(jobs []job) {
 	defer r.survive()
-	if err := r.Drop(j.change); err != nil {
+	var all loaders.Change
+	for _, j := range jobs {
+		all.Add(j.change)
+	}
+	if err := r.Drop(all); err != nil {
 		r.untold.Add(1)
 	}
-	if len(j.events) > 0 {
-		r.Publish(j.events...)
+	for _, j := range jobs {
+		if len(j.events) > 0 {
+			r.Publish(j.events...)
+		}
 	}
 }
 
