@@ -119,7 +119,7 @@ func (e *ears) listen(ctx context.Context) {
 			e.cache.log.Warn("cache: what other processes drop is not heard")
 		}
 	}()
-	stop := context.AfterFunc(ctx, func() { subscription.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = subscription.Close() })
 	defer stop()
 	last := time.Now()
 	for {

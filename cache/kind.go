@@ -350,7 +350,7 @@ func (k *Kind[K, V]) record(v V, began moment) *record {
 
 // aTenthMoreOrLess returns about so many milliseconds, at least one.
 func aTenthMoreOrLess(d time.Duration) int64 {
-	return max((d - d/10 + rand.N(d/5+1)).Milliseconds(), 1)
+	return max((d - d/10 + rand.N(d/5+1)).Milliseconds(), 1) // #nosec G404 -- spreads ends in time, no secret
 }
 
 // setEarly sets from when a record is refreshed ahead, if its kind's are.

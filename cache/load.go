@@ -67,7 +67,7 @@ func (k *Kind[K, V]) Load(ctx context.Context, t Tenant, keys []K, fetch Fetch[K
 			due = append(due, m)
 		}
 	}
-	k.memoryHits.Add(uint64(len(keys) - len(missed) - stale))
+	k.memoryHits.Add(uint64(len(keys) - len(missed) - stale)) // #nosec G115 -- never less than 0
 	k.staleHits.Add(uint64(stale))
 	if len(due) > 0 {
 		k.refresh(due, fetch)

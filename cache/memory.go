@@ -71,8 +71,8 @@ func newMemory(bytes int64) *memory {
 	return &memory{
 		largest: min(bytes/8, 1<<31),
 		records: otter.Must(&otter.Options[fullKey, *record]{
-			MaximumWeight: uint64(bytes),
-			Weigher:       func(k fullKey, r *record) uint32 { return uint32(weight(k, r)) },
+			MaximumWeight: uint64(bytes),                                                     // #nosec G115 -- more than 0
+			Weigher:       func(k fullKey, r *record) uint32 { return uint32(weight(k, r)) }, // #nosec G115 -- a record has 16 MiB at most
 			ExpiryCalculator: otter.ExpiryWritingFunc(func(e otter.Entry[fullKey, *record]) time.Duration {
 				return max(time.UnixMilli(e.Value.expires).Sub(time.Unix(0, e.SnapshotAtNano)), 1) // 0 would mean for ever
 			}),
@@ -142,7 +142,7 @@ func (m *memory) bytes() int64 {
 	if m == nil {
 		return 0
 	}
-	return int64(m.records.WeightedSize())
+	return int64(m.records.WeightedSize()) // #nosec G115 -- bounded by Options.Bytes, an int64
 }
 
 // stop ends the goroutine that drops expired records. Those are never returned

@@ -37,7 +37,7 @@ func toWire(r *record, encode func(value any) ([]byte, error)) ([]byte, error) {
 	b := make([]byte, 2, 1024)
 	b[0] = layoutVersion
 	for _, ms := range [...]int64{r.fetched, r.fresh, r.stale, r.expires} {
-		b = binary.BigEndian.AppendUint64(b, uint64(ms))
+		b = binary.BigEndian.AppendUint64(b, uint64(ms)) // #nosec G115 -- the same 64 bits, read again by fromWire
 	}
 	if r.value == nil {
 		b[1] = 1
@@ -61,7 +61,7 @@ func fromWire(s string) (r *record, encoded []byte) {
 		return nil, nil
 	}
 	b := []byte(s)
-	at := func(i int) int64 { return int64(binary.BigEndian.Uint64(b[i:])) }
+	at := func(i int) int64 { return int64(binary.BigEndian.Uint64(b[i:])) } // #nosec G115 -- any 64 bits are a time, which revive then bounds
 	r = &record{fetched: at(fetchedAt), fresh: at(freshAt), stale: at(staleAt), expires: at(26)}
 	if b[1] == 0 {
 		encoded = b[headerSize:]

@@ -231,7 +231,7 @@ type tokens struct {
 }
 
 // tokenRoute is where tokens are given.
-const tokenRoute = "/oauth2/token"
+const tokenRoute = "/oauth2/token" // #nosec G101 -- a path, no credential
 
 // exchange asks Drift for an access token.
 //
@@ -316,10 +316,10 @@ func readStore(path string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("drift: the token store cannot be written: %w", err)
 	}
-	probe.Close()
-	os.Remove(probe.Name())
+	_ = probe.Close()
+	_ = os.Remove(probe.Name())
 
-	f, err := os.Open(path)
+	f, err := os.Open(path) // #nosec G304 -- the operator names the file
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	} else if err != nil {
@@ -356,7 +356,7 @@ func writeStore(path, token string) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			os.Remove(f.Name())
+			_ = os.Remove(f.Name())
 		}
 	}()
 	_, err = f.WriteString(token + "\n")

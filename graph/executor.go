@@ -52,7 +52,7 @@ func NewExecutor(schema graphql.ExecutableSchema, limits Limits, suggestions boo
 		suggestions: suggestions,
 		documents: otter.Must(&otter.Options[string, document]{
 			MaximumWeight: documentBytes,
-			Weigher:       func(text string, d document) uint32 { return uint32(len(text)) + d.bytes },
+			Weigher:       func(text string, d document) uint32 { return uint32(len(text)) + d.bytes }, // #nosec G115 -- bounded by MAX_BODY_BYTES
 		}),
 	}
 	e.SetQueryCache(validDocuments{e.documents})
@@ -106,7 +106,7 @@ func (e *Executor) Check(text string) gqlerror.List {
 	if invalid := e.validate(doc, e.rules()); len(invalid) > 0 {
 		return invalid
 	}
-	e.documents.Set(text, document{doc, uint32(len(text) + tokens*tokenBytes)})
+	e.documents.Set(text, document{doc, uint32(len(text) + tokens*tokenBytes)}) // #nosec G115 -- bounded by MAX_BODY_BYTES and MAX_TOKENS
 	return nil
 }
 

@@ -62,7 +62,7 @@ func (b *Buckets) Take(key string, r Rate, n int, spare bool) Grant {
 // Refuse notes that what was done with a token of a bucket was refused: the
 // bucket is empty for a while, and gives less from then on.
 func (b *Buckets) Refuse(key string, r Rate, f Refusal) {
-	jitter := rand.Float64()
+	jitter := rand.Float64() // #nosec G404 -- spreads attempts in time, no secret
 	if b.ask() {
 		if _, ok := b.run(refuses, key, r, f.Age.Microseconds(), f.RetryAfter.Microseconds(), f.Accepted, jitter); ok {
 			return

@@ -134,8 +134,8 @@ func acceptsGzip(r *http.Request) bool {
 func compress(content []byte) []byte {
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
-	z.Write(content) // a bytes.Buffer never fails
-	z.Close()
+	_, _ = z.Write(content) // a bytes.Buffer never fails
+	_ = z.Close()
 	if b.Len() >= len(content) {
 		return nil
 	}

@@ -248,7 +248,7 @@ func (r *Receiver) enqueue(j job) bool {
 // laneOf returns the number of the queue that events about an id go into. Ids of
 // Drift's may all be multiples of something, so all digits count.
 func laneOf(id drift.ID) uint64 {
-	return (uint64(id) * 0x9e3779b97f4a7c15) >> 61
+	return (uint64(id) * 0x9e3779b97f4a7c15) >> 61 // #nosec G115 -- a hash
 }
 
 // gather returns a job and those that wait behind it in its queue.
