@@ -118,7 +118,7 @@ func (l *Live) turn(ctx context.Context) bool {
 	case <-ctx.Done():
 		return false
 	}
-	timer := time.NewTimer(rand.N(l.window + 1))
+	timer := time.NewTimer(rand.N(l.window + 1)) // #nosec G404 -- spreads attempts in time, no secret
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -225,7 +225,7 @@ func (q *Queue) sendAway(c Class) error {
 // retry returns the error of who is sent away: it names a time between one and
 // five seconds, so that not all come again at once.
 func (q *Queue) retry() error {
-	return &FullError{RetryAfter: time.Second + rand.N(5*time.Second).Truncate(time.Second)}
+	return &FullError{RetryAfter: time.Second + rand.N(5*time.Second).Truncate(time.Second)} // #nosec G404 -- spreads attempts in time, no secret
 }
 
 // next lets those begin for whom there is room.
