@@ -420,7 +420,7 @@ func TestMutationByGet(t *testing.T) {
 // asked of Drift, and lets pass who has it.
 func TestGDPRPermission(t *testing.T) {
 	const query = `mutation { a: requestDataRetrieval(input: {email: "` + someEmail + `"}) { message } b: requestDataDeletion(input: {email: "` + someEmail + `"}) { message } }`
-	stranger := assemble(t, parts{caller: &auth.Caller{Name: "stranger"}})
+	stranger := assemble(t, parts{caller: &auth.Caller{Name: "stranger", Permissions: without(auth.GDPRRead, auth.GDPRWrite)}})
 	r := stranger.ask(t, query)
 	if len(r.Errors) != 2 || r.Errors[0].Extensions["code"] != graph.CodeForbidden || r.Errors[1].Extensions["code"] != graph.CodeForbidden || stranger.calls() != 0 {
 		t.Errorf("a caller without the permission is answered %s", r.Text)

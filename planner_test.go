@@ -55,9 +55,9 @@ func TestWithoutPlanner(t *testing.T) {
 			e := executor.New(graph.NewExecutableSchema(graph.Config{Resolvers: &resolvers.Resolver{}}))
 			e.SetErrorPresenter((&graph.Presenter{Log: slog.New(slog.DiscardHandler)}).Present)
 			e.AroundOperations(func(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
-				return next(loaders.Attach(ctx, source.Loaders(ctx, loaders.Operation{Plan: loaders.Compile(graphql.GetOperationContext(ctx))})))
+				return next(loaders.Attach(ctx, source.Loaders(ctx, loaders.Operation{Plan: loaders.Compile(graphql.GetOperationContext(ctx), nil)})))
 			})
-			server := httptest.NewServer(&graph.Handler{Executor: e, MaxBodyBytes: 1 << 20})
+			server := httptest.NewServer(&graph.Handler{Executor: e, MaxBodyBytes: 1 << 20, MaxVariablesBytes: 1 << 20})
 			defer server.Close()
 
 			want, err := os.ReadFile(q.path + ".json")

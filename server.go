@@ -397,7 +397,7 @@ func newHandler(c *serveConfig, e *graph.Executor, live *graph.Live, door *graph
 // extensions stand before its own.
 func newExecutor(c *serveConfig, source func(context.Context) *loaders.Source, trail *audit.Log, log *slog.Logger, outer ...graphql.HandlerExtension) *graph.Executor {
 	presenter := &graph.Presenter{Log: log, Suggestions: c.Introspection}
-	e := graph.NewExecutor(graph.NewExecutableSchema(graph.Config{Resolvers: &resolvers.Resolver{Audit: trail}}), c.limits(), c.Introspection)
+	e := graph.NewExecutor(graph.NewExecutableSchema(graph.Config{Schema: schema.Schema(), Resolvers: &resolvers.Resolver{Audit: trail}}), c.limits(), c.Introspection)
 	e.SetErrorPresenter(presenter.Present)
 	e.SetRecoverFunc(func(_ context.Context, cause any) error {
 		return redact.Panicked(cause)
@@ -409,7 +409,8 @@ func newExecutor(c *serveConfig, source func(context.Context) *loaders.Source, t
 		e.Use(extension.Introspection{})
 	}
 	e.Use(graph.Size{Fields: c.MaxFields})
-	e.Use(graph.REST{Source: source, MaxCalls: c.MaxRESTCalls, MaxBytes: int64(c.MaxResponseBytes), Timeout: c.OperationTimeout})
+	e.Use(graph.Permissions{})
+	e.Use(graph.REST{Source: source, Open: c.sandboxed(), MaxCalls: c.MaxRESTCalls, MaxBytes: int64(c.MaxResponseBytes), Timeout: c.OperationTimeout})
 	return e
 }
 

@@ -44,7 +44,8 @@ func (w *watcher) InterceptOperation(ctx context.Context, next graphql.Operation
 // executed once for each caller and each document, and judged for each caller.
 func TestToldTogether(t *testing.T) {
 	w := &watcher{ran: map[string]int{}}
-	callers := map[string]*auth.Caller{"one": {Name: "one"}, "other": {Name: "other"}, "barred": {Name: "barred"}}
+	may := auth.Permissions()
+	callers := map[string]*auth.Caller{"one": {Name: "one", Permissions: may}, "other": {Name: "other", Permissions: may}, "barred": {Name: "barred", Permissions: may}}
 	g := assemble(t, parts{use: w, guard: func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			if c := callers[r.URL.Query().Get("caller")]; c != nil {

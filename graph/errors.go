@@ -98,7 +98,7 @@ func (p *Presenter) present(ctx context.Context, err error) *gqlerror.Error {
 		if strings.HasPrefix(told.Message, "operation ") && strings.HasSuffix(told.Message, " not found") {
 			told.Message = "operationName names no operation of the document; of several it must name one"
 		}
-		if !p.Suggestions {
+		if !p.Suggestions || auth.May(ctx, auth.Introspect) != nil {
 			told.Message, _, _ = strings.Cut(told.Message, " Did you mean")
 		}
 		told.Message = shortened(told.Message)

@@ -463,6 +463,7 @@ type ComplexityRoot struct {
 	Viewer struct {
 		Caller         func(childComplexity int) int
 		OrganizationID func(childComplexity int) int
+		Permissions    func(childComplexity int) int
 		Scopes         func(childComplexity int) int
 	}
 }
@@ -2364,6 +2365,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Viewer.OrganizationID(childComplexity), true
+	case "Viewer.permissions":
+		if e.ComplexityRoot.Viewer.Permissions == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Viewer.Permissions(childComplexity), true
 	case "Viewer.scopes":
 		if e.ComplexityRoot.Viewer.Scopes == nil {
 			break
@@ -2492,7 +2499,7 @@ func newExecutionContext(
 
 var sources = []*ast.Source{
 	{Name: "../schema/account.graphqls", Input: `"A company, as the organisation's sales team sees it."
-type Account implements Node {
+type Account implements Node @requires(permissions: ["account_read"]) {
   "The global id."
   id: ID!
   "The id that Drift gives this account, such as ` + "`" + `48213_example.com` + "`" + `."
@@ -2548,7 +2555,7 @@ enum CustomPropertyType {
 }
 
 "A property that the organisation added to its accounts."
-type CustomProperty {
+type CustomProperty @requires(permissions: ["account_read"]) {
   "Its key."
   name: String!
   "The name people see."
@@ -2560,7 +2567,7 @@ type CustomProperty {
 }
 
 "A page of accounts."
-type AccountConnection {
+type AccountConnection @requires(permissions: ["account_read"]) {
   "The accounts with their cursors."
   edges: [AccountEdge!]!
   "The accounts alone."
@@ -2570,7 +2577,7 @@ type AccountConnection {
 }
 
 "An account in a list."
-type AccountEdge {
+type AccountEdge @requires(permissions: ["account_read"]) {
   "The place of this account in the list."
   cursor: String!
   "The account."
@@ -2602,7 +2609,7 @@ extend type Query {
 }
 `, BuiltIn: false},
 	{Name: "../schema/contact.graphqls", Input: `"A person who talks to the organisation: a visitor, lead or customer. Anonymous until an e-mail address is known."
-type Contact implements Node {
+type Contact implements Node @requires(permissions: ["contact_read"]) {
   "The global id."
   id: ID!
   "The id that Drift gives this contact."
@@ -2642,7 +2649,7 @@ type Contact implements Node {
 }
 
 "A page of contacts."
-type ContactConnection {
+type ContactConnection @requires(permissions: ["contact_read"]) {
   "The contacts with their cursors."
   edges: [ContactEdge!]!
   "The contacts alone."
@@ -2652,7 +2659,7 @@ type ContactConnection {
 }
 
 "A contact in a list."
-type ContactEdge {
+type ContactEdge @requires(permissions: ["contact_read"]) {
   "The place of this contact in the list."
   cursor: String!
   "The contact."
@@ -2676,7 +2683,7 @@ enum ContactAttributeType {
 }
 
 "An attribute that contacts of the organisation can have."
-type ContactAttributeDefinition {
+type ContactAttributeDefinition @requires(permissions: ["all_contact_read"]) {
   "The key in ` + "`" + `Contact.attributes` + "`" + `."
   name: String!
   "The name people see."
@@ -2724,7 +2731,7 @@ enum ConversationStatus {
 }
 
 "A label on a conversation."
-type ConversationTag {
+type ConversationTag @requires(permissions: ["conversation_read"]) {
   "What the label says."
   name: String!
   "Its colour: six hexadecimal digits, without ` + "`" + `#` + "`" + `."
@@ -2732,7 +2739,7 @@ type ConversationTag {
 }
 
 "A chat between a contact and the organisation's agents and bots."
-type Conversation implements Node {
+type Conversation implements Node @requires(permissions: ["conversation_read"]) {
   "The global id."
   id: ID!
   "The id that Drift gives this conversation."
@@ -2748,7 +2755,7 @@ type Conversation implements Node {
   "The person on the other side. Null if the contact was deleted."
   contact: Contact
   "The company of the contact; see ` + "`" + `Contact.account` + "`" + `."
-  account: Account
+  account: Account @requires(permissions: ["contact_read"])
   "The agents and bots that take part, never the contact. Those who were removed from Drift are left out."
   participants: [User!]
   "What was said, the oldest first. Forward by ` + "`" + `first` + "`" + ` and ` + "`" + `after` + "`" + `, or from the end by ` + "`" + `last` + "`" + ` and ` + "`" + `before` + "`" + `; 20 if neither ` + "`" + `first` + "`" + ` nor ` + "`" + `last` + "`" + ` is given."
@@ -2775,7 +2782,7 @@ type Conversation implements Node {
 }
 
 "A page of conversations."
-type ConversationConnection {
+type ConversationConnection @requires(permissions: ["conversation_read"]) {
   "The conversations with their cursors."
   edges: [ConversationEdge!]!
   "The conversations alone."
@@ -2785,7 +2792,7 @@ type ConversationConnection {
 }
 
 "A conversation in a list."
-type ConversationEdge {
+type ConversationEdge @requires(permissions: ["conversation_read"]) {
   "The place of this conversation in the list."
   cursor: String!
   "The conversation."
@@ -2793,7 +2800,7 @@ type ConversationEdge {
 }
 
 "How many conversations have which status."
-type ConversationStats {
+type ConversationStats @requires(permissions: ["conversation_read"]) {
   "Conversations under way."
   open: Int!
   "Conversations that ended."
@@ -2831,7 +2838,7 @@ input ConversationReportInput {
 }
 
 "Figures on the conversations that meet the filters."
-type ConversationReport {
+type ConversationReport @requires(permissions: ["conversation_read"]) {
   "How many conversations there are."
   count: Int!
   "The conversations with their figures."
@@ -2839,7 +2846,7 @@ type ConversationReport {
 }
 
 "The figures of one conversation."
-type ConversationReportRow {
+type ConversationReportRow @requires(permissions: ["conversation_read"]) {
   "The conversation. Null if it can no longer be read."
   conversation: Conversation
   "The figures, in the order asked for."
@@ -2847,7 +2854,7 @@ type ConversationReportRow {
 }
 
 "A figure of a report."
-type ConversationMetric {
+type ConversationMetric @requires(permissions: ["conversation_read"]) {
   "Its name, as asked for."
   name: String!
   "Its value: a number (instants and spans in milliseconds), text or boolean. Null if the conversation has none."
@@ -2889,7 +2896,7 @@ enum MeetingStatus {
 }
 
 "A meeting that a contact booked with a user, or a user for a contact. Drift gives it no id; ` + "`" + `eventId` + "`" + ` is that of the calendar."
-type Meeting {
+type Meeting @requires(permissions: ["user_read"]) {
   "The id of the event in the user's calendar."
   eventId: ID
   "The last part of the meeting's link."
@@ -2970,7 +2977,7 @@ enum AuthorType {
 union MessageAuthor = Contact | User
 
 "Something said in a conversation."
-type Message implements Node {
+type Message implements Node @requires(permissions: ["conversation_read"]) {
   "The global id."
   id: ID!
   "The id that Drift gives this message."
@@ -3034,7 +3041,7 @@ enum ButtonReactionType {
 }
 
 "A button on a message."
-type MessageButton {
+type MessageButton @requires(permissions: ["conversation_read"]) {
   "What the button says."
   label: String
   "What pressing it sends."
@@ -3048,7 +3055,7 @@ type MessageButton {
 }
 
 "What becomes of a message when its button is pressed."
-type MessageButtonReaction {
+type MessageButtonReaction @requires(permissions: ["conversation_read"]) {
   "Whether the message is replaced or deleted."
   type: ButtonReactionType
   "The text that replaces it."
@@ -3056,7 +3063,7 @@ type MessageButtonReaction {
 }
 
 "A file sent with a message."
-type MessageAttachment {
+type MessageAttachment @requires(permissions: ["conversation_read"]) {
   "The id that Drift gives this file."
   driftId: ID
   "The file's name."
@@ -3068,7 +3075,7 @@ type MessageAttachment {
 }
 
 "Where a visitor was when writing."
-type MessageContext {
+type MessageContext @requires(permissions: ["conversation_read"]) {
   "The visitor's IP address."
   ip: String
   "The visitor's browser."
@@ -3088,7 +3095,7 @@ type MessageContext {
 }
 
 "A place, as guessed from an IP address."
-type MessageLocation {
+type MessageLocation @requires(permissions: ["conversation_read"]) {
   "City."
   city: String
   "Region or state."
@@ -3106,7 +3113,7 @@ type MessageLocation {
 }
 
 "A page of messages."
-type MessageConnection {
+type MessageConnection @requires(permissions: ["conversation_read"]) {
   "The messages with their cursors."
   edges: [MessageEdge!]!
   "The messages alone."
@@ -3116,7 +3123,7 @@ type MessageConnection {
 }
 
 "A message in a list."
-type MessageEdge {
+type MessageEdge @requires(permissions: ["conversation_read"]) {
   "The place of this message in the conversation."
   cursor: String!
   "The message."
@@ -3124,76 +3131,76 @@ type MessageEdge {
 }
 `, BuiltIn: false},
 	{Name: "../schema/mutation.graphqls", Input: `"Every change of Drift starts here. Of several in one operation each begins when the one before has ended, its payload included, and sees what that has changed. A change that fails may still have been made if its error says so; it is never sent to Drift twice."
-type Mutation {
+type Mutation @requires(permissions: []) {
   "Adds a contact. Costs one call."
   createContact(
     "The contact."
     input: CreateContactInput!
-  ): CreateContactPayload
+  ): CreateContactPayload @requires(permissions: ["contact_write"])
   "Sets attributes of a contact; those that are left out stay as they are. Costs one call."
   updateContact(
     "What to change."
     input: UpdateContactInput!
-  ): UpdateContactPayload
+  ): UpdateContactPayload @requires(permissions: ["contact_write"])
   "Takes a contact out of every list and search. Drift may go on answering it by id. Costs one call."
   deleteContact(
     "Which contact."
     input: DeleteContactInput!
-  ): DeleteContactPayload
+  ): DeleteContactPayload @requires(permissions: ["contact_write"])
   "Has Drift send no more marketing mails to these addresses. Costs one call."
   unsubscribeEmails(
     "Which addresses."
     input: UnsubscribeEmailsInput!
-  ): UnsubscribeEmailsPayload
+  ): UnsubscribeEmailsPayload @requires(permissions: ["contact_write"])
   "Notes on a contact that something happened. Drift has no way to list what was noted. Costs one call."
   createTimelineEvent(
     "What happened, and to whom."
     input: CreateTimelineEventInput!
-  ): CreateTimelineEventPayload
+  ): CreateTimelineEventPayload @requires(permissions: ["contact_write"])
   "Starts a conversation with a contact, who is added if nobody has the e-mail address; of several contacts the oldest is taken. Costs one call."
   startConversation(
     "With whom, and what is said first."
     input: StartConversationInput!
-  ): StartConversationPayload
+  ): StartConversationPayload @requires(permissions: ["conversation_write"])
   "Adds a message to a conversation. Costs one call."
   sendMessage(
     "The message."
     input: SendMessageInput!
-  ): SendMessagePayload
+  ): SendMessagePayload @requires(permissions: ["conversation_write"])
   "Changes a user; fields that are left out stay as they are. Costs one call."
   updateUser(
     "What to change."
     input: UpdateUserInput!
-  ): UpdateUserPayload
+  ): UpdateUserPayload @requires(permissions: ["user_write"])
   "Adds an account. Costs one call."
   createAccount(
     "The account."
     input: CreateAccountInput!
-  ): CreateAccountPayload
+  ): CreateAccountPayload @requires(permissions: ["account_write"])
   "Changes an account; fields that are left out stay as they are. Costs one call, and one more without ` + "`" + `ownerId` + "`" + `."
   updateAccount(
     "What to change."
     input: UpdateAccountInput!
-  ): UpdateAccountPayload
+  ): UpdateAccountPayload @requires(permissions: ["account_write"])
   "Takes an account off every list. It can still be read by id, and says that it is deleted. Costs one call."
   deleteAccount(
     "Which account."
     input: DeleteAccountInput!
-  ): DeleteAccountPayload
+  ): DeleteAccountPayload @requires(permissions: ["account_write"])
   "Has Drift mail all that it knows of a person, under the GDPR. Each request is one more mail. It is written to the audit log. Costs one call."
   requestDataRetrieval(
     "Which person."
     input: RequestDataRetrievalInput!
-  ): RequestDataRetrievalPayload
+  ): RequestDataRetrievalPayload @requires(permissions: ["gdpr_read"])
   "Has Drift forget a person, under the GDPR, which it does later and cannot undo; the gateway forgets the person at once. It is written to the audit log. Costs two calls or more: the person's contacts, and the conversations with them, are looked up first."
   requestDataDeletion(
     "Which person."
     input: RequestDataDeletionInput!
-  ): RequestDataDeletionPayload
+  ): RequestDataDeletionPayload @requires(permissions: ["gdpr_write"])
 }
 
 "Something in an input that whoever sent it can mend. If there is any, nothing was changed."
-type UserError {
+type UserError @requires(permissions: []) {
   "What is wrong, and what is taken instead; for people to read."
   message: String!
   "Where it is: the argument, then the fields and the places in lists below it, such as ` + "`" + `input` + "`" + `, ` + "`" + `email` + "`" + `."
@@ -3235,7 +3242,7 @@ input CreateContactInput {
 }
 
 "What became of ` + "`" + `createContact` + "`" + `."
-type CreateContactPayload {
+type CreateContactPayload @requires(permissions: []) {
   "The contact as it is now. Null if there are ` + "`" + `userErrors` + "`" + `."
   contact: Contact
   "What to mend in the input; empty if the contact was added."
@@ -3253,7 +3260,7 @@ input UpdateContactInput {
 }
 
 "What became of ` + "`" + `updateContact` + "`" + `."
-type UpdateContactPayload {
+type UpdateContactPayload @requires(permissions: []) {
   "The contact as it is now. Null if there are ` + "`" + `userErrors` + "`" + `."
   contact: Contact
   "What to mend in the input; empty if the contact was changed."
@@ -3267,7 +3274,7 @@ input DeleteContactInput {
 }
 
 "What became of ` + "`" + `deleteContact` + "`" + `."
-type DeleteContactPayload {
+type DeleteContactPayload @requires(permissions: []) {
   "The global id of the contact. Null if there are ` + "`" + `userErrors` + "`" + `."
   deletedId: ID
   "What to mend in the input; empty if the contact was deleted."
@@ -3281,7 +3288,7 @@ input UnsubscribeEmailsInput {
 }
 
 "What became of ` + "`" + `unsubscribeEmails` + "`" + `."
-type UnsubscribeEmailsPayload {
+type UnsubscribeEmailsPayload @requires(permissions: []) {
   "The addresses that get no more mails, whether a contact has them or not: Drift does not tell. Null if there are ` + "`" + `userErrors` + "`" + `."
   emails: [String!]
   "What to mend in the input; empty if the addresses were unsubscribed."
@@ -3301,7 +3308,7 @@ input CreateTimelineEventInput {
 }
 
 "Something that happened to a contact, as Drift noted it."
-type TimelineEvent {
+type TimelineEvent @requires(permissions: []) {
   "What happened, in words. Drift keeps them in lower case."
   event: String!
   "When it happened."
@@ -3309,7 +3316,7 @@ type TimelineEvent {
 }
 
 "What became of ` + "`" + `createTimelineEvent` + "`" + `."
-type CreateTimelineEventPayload {
+type CreateTimelineEventPayload @requires(permissions: []) {
   "What was noted. Null if there are ` + "`" + `userErrors` + "`" + `."
   event: TimelineEvent
   "Whom it happened to. Costs one call if more than the id is asked."
@@ -3331,7 +3338,7 @@ input StartConversationInput {
 }
 
 "What became of ` + "`" + `startConversation` + "`" + `."
-type StartConversationPayload {
+type StartConversationPayload @requires(permissions: []) {
   "The conversation. Costs one call if more than its ids is asked. Null if there are ` + "`" + `userErrors` + "`" + `."
   conversation: Conversation
   "What to mend in the input; empty if the conversation was started."
@@ -3375,7 +3382,7 @@ input MessageButtonReactionInput {
 }
 
 "What became of ` + "`" + `sendMessage` + "`" + `."
-type SendMessagePayload {
+type SendMessagePayload @requires(permissions: []) {
   "The message. Null if there are ` + "`" + `userErrors` + "`" + `."
   message: Message
   "What to mend in the input; empty if the message was sent."
@@ -3403,7 +3410,7 @@ input UpdateUserInput {
 }
 
 "What became of ` + "`" + `updateUser` + "`" + `."
-type UpdateUserPayload {
+type UpdateUserPayload @requires(permissions: []) {
   "The user as they are now. Null if there are ` + "`" + `userErrors` + "`" + `."
   user: User
   "What to mend in the input; empty if the user was changed."
@@ -3437,7 +3444,7 @@ input CustomPropertyInput {
 }
 
 "What became of ` + "`" + `createAccount` + "`" + `."
-type CreateAccountPayload {
+type CreateAccountPayload @requires(permissions: []) {
   "The account. Null if there are ` + "`" + `userErrors` + "`" + `."
   account: Account
   "What to mend in the input; empty if the account was added."
@@ -3461,7 +3468,7 @@ input UpdateAccountInput {
 }
 
 "What became of ` + "`" + `updateAccount` + "`" + `."
-type UpdateAccountPayload {
+type UpdateAccountPayload @requires(permissions: []) {
   "The account as it is now. Null if there are ` + "`" + `userErrors` + "`" + `."
   account: Account
   "What to mend in the input; empty if the account was changed."
@@ -3475,7 +3482,7 @@ input DeleteAccountInput {
 }
 
 "What became of ` + "`" + `deleteAccount` + "`" + `."
-type DeleteAccountPayload {
+type DeleteAccountPayload @requires(permissions: []) {
   "The global id of the account. Null if there are ` + "`" + `userErrors` + "`" + `."
   deletedId: ID
   "What to mend in the input; empty if the account was deleted."
@@ -3489,7 +3496,7 @@ input RequestDataRetrievalInput {
 }
 
 "What became of ` + "`" + `requestDataRetrieval` + "`" + `."
-type RequestDataRetrievalPayload {
+type RequestDataRetrievalPayload @requires(permissions: []) {
   "What Drift says of the request; for people to read. Null if there are ` + "`" + `userErrors` + "`" + `."
   message: String
   "Where Drift mails the data to. Null if it did not say."
@@ -3505,7 +3512,7 @@ input RequestDataDeletionInput {
 }
 
 "What became of ` + "`" + `requestDataDeletion` + "`" + `."
-type RequestDataDeletionPayload {
+type RequestDataDeletionPayload @requires(permissions: []) {
   "What Drift says of the request; for people to read. Null if there are ` + "`" + `userErrors` + "`" + `."
   message: String
   "What to mend in the input; empty if the request was made."
@@ -3513,7 +3520,7 @@ type RequestDataDeletionPayload {
 }
 `, BuiltIn: false},
 	{Name: "../schema/playbook.graphqls", Input: `"An automated conversation that greets visitors."
-type Playbook implements Node {
+type Playbook implements Node @requires(permissions: ["playbook_read"]) {
   "The global id."
   id: ID!
   "The id that Drift gives this playbook."
@@ -3535,7 +3542,7 @@ type Playbook implements Node {
 }
 
 "Something a playbook tries to reach."
-type PlaybookGoal {
+type PlaybookGoal @requires(permissions: ["playbook_read"]) {
   "The id that Drift gives this goal."
   driftId: ID
   "What the visitor is told when it is reached."
@@ -3543,7 +3550,7 @@ type PlaybookGoal {
 }
 
 "A page of its own that a playbook runs on."
-type LandingPage {
+type LandingPage @requires(permissions: ["playbook_read"]) {
   "The name of its playbook."
   playbookName: String
   "Its address."
@@ -3565,6 +3572,15 @@ scalar DateTime
 "Any JSON value, as Drift holds it: used where keys or types are free, such as custom attributes."
 scalar JSON
 
+"""
+What a caller of the gateway must be permitted, if callers are asked who they are: of a type, to reach any object of it; of a field, what it
+takes beside what its own type and that of its value take. Without it the field is null, with the error ` + "`" + `FORBIDDEN` + "`" + `, and Drift is not asked.
+"""
+directive @requires(
+  "Names of permissions, such as ` + "`" + `contact_read` + "`" + `; none where every caller may ask."
+  permissions: [String!]!
+) on OBJECT | FIELD_DEFINITION
+
 "An object with an id that is unique in the whole graph and that ` + "`" + `node` + "`" + ` takes."
 interface Node {
   "The global id: opaque, stable, and unique over all types."
@@ -3572,7 +3588,7 @@ interface Node {
 }
 
 "Where a page of a connection stands in its list."
-type PageInfo {
+type PageInfo @requires(permissions: []) {
   "True if more follow after ` + "`" + `endCursor` + "`" + `."
   hasNextPage: Boolean!
   "True if the list has entries before ` + "`" + `startCursor` + "`" + `."
@@ -3584,17 +3600,19 @@ type PageInfo {
 }
 
 "Who is asking, and what the gateway may ask of Drift."
-type Viewer {
+type Viewer @requires(permissions: []) {
   "The Drift organisation that all data belongs to."
   organizationId: ID
   "The scopes that Drift granted to the gateway's token, such as ` + "`" + `contact_read` + "`" + `."
   scopes: [String!]
   "The caller as the gateway knows it; ` + "`" + `anonymous` + "`" + ` when the gateway asks for no credential."
   caller: String!
+  "What the caller may do, such as ` + "`" + `contact_read` + "`" + `: scopes of Drift's by their names, ` + "`" + `plan_read` + "`" + ` for the REST plan and ` + "`" + `introspect` + "`" + ` for the schema."
+  permissions: [String!]!
 }
 
 "Every read of the graph starts here. A field that must ask Drift is nullable: when its call fails it is null, with an error that names it, and the rest is answered."
-type Query {
+type Query @requires(permissions: []) {
   "An object by its global id. Null if there is none."
   node(
     "A global id, as any ` + "`" + `id` + "`" + ` field gives it."
@@ -3618,7 +3636,7 @@ of the event. Events may come more than once, and rarely in another order.
 Where events may be missing, a result comes whose field is null and whose ` + "`" + `extensions.gap.reason` + "`" + ` is ` + "`" + `OVERFLOW` + "`" + `, if the subscriber
 did not keep up, or ` + "`" + `DISCONNECTED` + "`" + `, if the gateway could not hear of events for a while. What is shown is then best queried anew.
 """
-type Subscription {
+type Subscription @requires(permissions: []) {
   "A message that was sent. Null if Drift could not be asked for it, or has it no more."
   messageAdded(
     "The conversation to listen to, by either id; all if it is left out."
@@ -3666,7 +3684,7 @@ enum TeamAvailabilityMode {
 }
 
 "Users who answer together."
-type Team implements Node {
+type Team implements Node @requires(permissions: ["user_read"]) {
   "The global id."
   id: ID!
   "The id that Drift gives this team."
@@ -3717,7 +3735,7 @@ enum UserRole {
 }
 
 "Someone who works in Drift: an agent, an admin, or the organisation's bot."
-type User implements Node {
+type User implements Node @requires(permissions: ["user_read"]) {
   "The global id."
   id: ID!
   "The id that Drift gives this user."
@@ -3767,7 +3785,7 @@ type User implements Node {
 }
 
 "A page of users."
-type UserConnection {
+type UserConnection @requires(permissions: ["user_read"]) {
   "The users with their cursors."
   edges: [UserEdge!]!
   "The users alone."
@@ -3777,7 +3795,7 @@ type UserConnection {
 }
 
 "A user in a list."
-type UserEdge {
+type UserEdge @requires(permissions: ["user_read"]) {
   "The place of this user in the list."
   cursor: String!
   "The user."
@@ -4542,6 +4560,8 @@ func (ec *executionContext) childFields_Viewer(ctx context.Context, field graphq
 		return ec.fieldContext_Viewer_scopes(ctx, field)
 	case "caller":
 		return ec.fieldContext_Viewer_caller(ctx, field)
+	case "permissions":
+		return ec.fieldContext_Viewer_permissions(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Viewer", field.Name)
 }
@@ -12865,6 +12885,29 @@ func (ec *executionContext) fieldContext_Viewer_caller(_ context.Context, field 
 	return graphql.NewScalarFieldContext("Viewer", field, false, false, "String")
 }
 
+func (ec *executionContext) _Viewer_permissions(ctx context.Context, field graphql.CollectedField, obj *Viewer) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Viewer_permissions(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Permissions, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return ec.marshalNString2ᚕstringᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Viewer_permissions(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Viewer", field, false, false, "String")
+}
+
 func (ec *executionContext) ___Directive_name(ctx context.Context, field graphql.CollectedField, obj *introspection.Directive) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -17879,6 +17922,11 @@ func (ec *executionContext) _Viewer(ctx context.Context, sel ast.SelectionSet, o
 				})
 		case "caller":
 			out.Values[i] = ec._Viewer_caller(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "permissions":
+			out.Values[i] = ec._Viewer_permissions(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}

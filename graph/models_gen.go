@@ -321,6 +321,8 @@ type Viewer struct {
 	Scopes []string `json:"scopes,omitempty"`
 	// The caller as the gateway knows it; `anonymous` when the gateway asks for no credential.
 	Caller string `json:"caller"`
+	// What the caller may do, such as `contact_read`: scopes of Drift's by their names, `plan_read` for the REST plan and `introspect` for the schema.
+	Permissions []string `json:"permissions"`
 }
 
 // How a filter of a report compares.

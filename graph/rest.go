@@ -28,6 +28,10 @@ type REST struct {
 	// Source returns where the caller's operations read from.
 	Source func(context.Context) *loaders.Source
 
+	// Open tells everyone what an operation costs, not only those who have the
+	// permission for it.
+	Open bool
+
 	MaxCalls int           // to Drift that an operation may take; 0 for any number
 	MaxBytes int64         // of an answer, as JSON; 0 for any number
 	Timeout  time.Duration // of loading: what is not there by then is null, with an error
@@ -51,13 +55,21 @@ type outlook struct {
 // MutateOperationContext plans an operation, and refuses one that is expected to
 // cost more than it may.
 func (r REST) MutateOperationContext(ctx context.Context, op *graphql.OperationContext) *gqlerror.Error {
-	o := &outlook{mode: op.Headers.Get(PlanHeader), plan: loaders.Compile(op)}
+	o := &outlook{mode: op.Headers.Get(PlanHeader), plan: loaders.Compile(op, forbidden(ctx))}
 	switch o.mode {
 	case "", planSummary, planFull, planDryRun:
 	default:
 		err := gqlerror.Errorf("the header %s takes %s, %s or %s", PlanHeader, planSummary, planFull, planDryRun)
 		err.Extensions = map[string]any{"code": CodeBadUserInput}
 		return err
+	}
+	if err := auth.May(ctx, auth.PlanRead); err != nil && !r.Open {
+		if o.mode == planDryRun { // who wants to run nothing must not be misunderstood
+			told := gqlerror.Wrap(err)
+			told.Extensions = map[string]any{"code": CodeForbidden}
+			return told
+		}
+		o.mode = ""
 	}
 	expected, predicted := r.Source(ctx).Estimate(o.plan, r.MaxCalls)
 	o.predicted, o.expected = predicted, expected

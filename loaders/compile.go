@@ -19,6 +19,8 @@ type Plan struct {
 	lists map[list]bool // the lists of everything of a kind that the operation looks things up in
 	needs map[need]level
 
+	forbids func(typ, field string) bool
+
 	// The fields of a mutation, whose payloads are planned one by one.
 	mutations map[*ast.Field]*field
 }
@@ -30,9 +32,11 @@ type need struct {
 }
 
 // Compile turns the selection of an operation into a plan: fragments, aliases,
-// @skip and @include are resolved, and only links are kept.
-func Compile(op *graphql.OperationContext) *Plan {
-	p := &Plan{root: &selection{}, lists: make(map[list]bool), needs: make(map[need]level), mutations: make(map[*ast.Field]*field)}
+// @skip and @include are resolved, and only links are kept. What forbids says the
+// caller may not ask for is left out: a field of a type, or with no field all
+// objects of the type. It may be nil.
+func Compile(op *graphql.OperationContext, forbids func(typ, field string) bool) *Plan {
+	p := &Plan{forbids: forbids, root: &selection{}, lists: make(map[list]bool), needs: make(map[need]level), mutations: make(map[*ast.Field]*field)}
 	switch op.Operation.Operation {
 	case ast.Query:
 		p.typ = "Query"
@@ -68,6 +72,9 @@ func (c *Plan) measure(s *selection) {
 // below a field that leads to several objects.
 func (c *Plan) add(op *graphql.OperationContext, s *selection, typ string, set ast.SelectionSet, many bool) {
 	for _, selected := range graphql.CollectFields(op, set, satisfies(typ)) {
+		if c.forbids != nil && c.forbids(typ, selected.Name) {
+			continue
+		}
 		known := levelOf(typ, selected.Name)
 		if known > s.need {
 			s.need = known
@@ -94,6 +101,9 @@ func (c *Plan) descend(op *graphql.OperationContext, f *field, selected graphql.
 		typ = node
 	}
 	for _, concrete := range concreteTypes(typ) {
+		if c.forbids != nil && c.forbids(concrete, "") {
+			continue
+		}
 		s := &selection{}
 		for _, set := range sets {
 			c.add(op, s, concrete, set, many)

@@ -269,7 +269,7 @@ func (e *estimate) messages(from group, f *field, w *MessageWalk) {
 // node follows a field to the object with a global id.
 func (e *estimate) node(from group, f *field, id string) {
 	n, err := relay.ParseNodeID(id)
-	if err != nil {
+	if err != nil || f.children[n.Type] == nil {
 		return
 	}
 	switch n.Type {

@@ -25,7 +25,7 @@ func TestHeights(t *testing.T) {
 	if errs != nil {
 		t.Fatal(errs)
 	}
-	plan := Compile(&graphql.OperationContext{Doc: document, Operation: document.Operations[0]})
+	plan := Compile(&graphql.OperationContext{Doc: document, Operation: document.Operations[0]}, nil)
 	list := plan.root.links[0]
 	if got := list.heights[nothing]; got != 3 {
 		t.Errorf("%d calls may follow on the list one by one, want 3: contact or report, messages, and the first of them", got)

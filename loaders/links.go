@@ -574,7 +574,7 @@ func (p *planner) nodes(f *field) {
 
 func (p *planner) nodeByID(f *field, id string) {
 	n, err := relay.ParseNodeID(id)
-	if err != nil {
+	if err != nil || f.children[n.Type] == nil { // the caller may not read what it is
 		return
 	}
 	switch n.Type {

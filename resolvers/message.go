@@ -11,6 +11,7 @@ import (
 	"github.com/driftgraph/driftgraph/drift"
 	"github.com/driftgraph/driftgraph/graph"
 	"github.com/driftgraph/driftgraph/loaders"
+	"github.com/driftgraph/driftgraph/relay"
 )
 
 // Author costs a share of a call for users, or a call for the contact, who is
@@ -18,10 +19,16 @@ import (
 func (r *messageResolver) Author(ctx context.Context, obj *drift.Message) (graph.MessageAuthor, error) {
 	switch obj.Author.Type {
 	case drift.AuthorContact:
+		if err := graph.MayRead(ctx, relay.Contact); err != nil {
+			return nil, err
+		}
 		if c, err := loaders.For(ctx).Contact(ctx, obj.Author.ID); c != nil || err != nil {
 			return c, err
 		}
 	case drift.AuthorUser:
+		if err := graph.MayRead(ctx, relay.User); err != nil {
+			return nil, err
+		}
 		if u, err := loaders.For(ctx).User(ctx, obj.Author.ID); u != nil || err != nil {
 			return u, err
 		}

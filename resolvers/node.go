@@ -18,6 +18,9 @@ func node(ctx context.Context, id string) (graph.Node, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := graph.MayRead(ctx, n.Type); err != nil {
+		return nil, err
+	}
 	l := loaders.For(ctx)
 	switch n.Type {
 	case relay.Contact:

@@ -26,7 +26,12 @@ func (r *queryResolver) Nodes(ctx context.Context, ids []string) ([]graph.Node, 
 }
 
 func (r *queryResolver) Viewer(ctx context.Context) (*graph.Viewer, error) {
-	return &graph.Viewer{Caller: auth.CallerOf(ctx).Name}, nil
+	caller := auth.CallerOf(ctx)
+	viewer := &graph.Viewer{Caller: caller.Name, Permissions: make([]string, len(caller.Permissions))}
+	for i, p := range caller.Permissions {
+		viewer.Permissions[i] = string(p)
+	}
+	return viewer, nil
 }
 
 // OrganizationID costs a call about the token, with Scopes.
