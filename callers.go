@@ -6,6 +6,8 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,12 +20,19 @@ import (
 const (
 	authNone   = "none"
 	authAPIKey = "api-key"
+	authJWT    = "jwt"
 )
 
 // A callersConfig says who may call, and how callers show who they are.
 type callersConfig struct {
-	Auth         string `default:"none" enum:"none,api-key" placeholder:"HOW" help:"How callers show who they are: none or api-key. With none everyone who reaches the gateway may do everything, so it takes a loopback address or the sandbox."`
-	AuthKeysFile string `placeholder:"FILE" help:"File with the hashes of the keys that AUTH=api-key takes. The command key adds one."`
+	Auth                 string        `default:"none" enum:"none,api-key,jwt" placeholder:"HOW" help:"How callers show who they are: none, api-key or jwt. With none everyone who reaches the gateway may do everything, so it takes a loopback address or the sandbox."`
+	AuthKeysFile         string        `placeholder:"FILE" help:"File with the hashes of the keys that AUTH=api-key takes. The command key adds one."`
+	AuthJWKSURL          string        `name:"auth-jwks-url" placeholder:"URL" help:"Where the issuer of the tokens that AUTH=jwt takes has the keys that they are signed by: a JWK Set, by https."`
+	AuthIssuer           string        `placeholder:"NAME" help:"Issuer of those tokens: their claim iss."`
+	AuthAudience         string        `placeholder:"NAME" help:"What those tokens must be for: their claim aud."`
+	AuthAlgorithms       []string      `default:"RS256,ES256,EdDSA" placeholder:"LIST" help:"How those tokens may be signed."`
+	AuthPermissionsClaim string        `default:"scope" placeholder:"CLAIM" help:"Claim with the permissions: a list, or a text with blanks between them. A claim in others is written realm_access.roles."`
+	AuthClockSkew        time.Duration `default:"30s" placeholder:"TIME" help:"How far the issuer's clock may be off, up to 5m."`
 
 	Rate callerRate `embed:"" prefix:"caller-"`
 }
@@ -35,8 +44,37 @@ func (c *callersConfig) check() error {
 		return errors.New("AUTH=api-key takes the keys of AUTH_KEYS_FILE: set it")
 	case c.Auth != authAPIKey && c.AuthKeysFile != "":
 		return errors.New("AUTH_KEYS_FILE is set, which AUTH=api-key alone reads: set AUTH too")
+	case c.Auth != authJWT && (c.AuthJWKSURL != "" || c.AuthIssuer != "" || c.AuthAudience != ""):
+		return errors.New("AUTH_JWKS_URL, AUTH_ISSUER and AUTH_AUDIENCE are for AUTH=jwt alone: set AUTH too")
+	case c.Auth != authJWT:
+		return c.Rate.check(c.Auth)
+	case c.AuthJWKSURL == "" || c.AuthIssuer == "" || c.AuthAudience == "":
+		return errors.New("AUTH=jwt takes AUTH_JWKS_URL, AUTH_ISSUER and AUTH_AUDIENCE: set all three")
+	case !trustworthy(c.AuthJWKSURL):
+		return errors.New("AUTH_JWKS_URL takes an address such as https://issuer.example/.well-known/jwks.json; http only on this machine")
+	case len(c.AuthAlgorithms) == 0:
+		return errors.New("AUTH_ALGORITHMS is empty; it takes some of " + strings.Join(auth.Algorithms(), ", "))
+	case c.AuthPermissionsClaim == "":
+		return errors.New("AUTH_PERMISSIONS_CLAIM is empty; it takes the name of a claim, such as scope")
+	case c.AuthClockSkew < 0 || c.AuthClockSkew > 5*time.Minute:
+		return fmt.Errorf("AUTH_CLOCK_SKEW is %s; it takes 0s to 5m", c.AuthClockSkew)
+	}
+	for _, name := range c.AuthAlgorithms {
+		if !slices.Contains(auth.Algorithms(), name) {
+			return fmt.Errorf("AUTH_ALGORITHMS has %q; it takes some of %s", name, strings.Join(auth.Algorithms(), ", "))
+		}
 	}
 	return c.Rate.check(c.Auth)
+}
+
+// trustworthy reports whether what an address says is the word of its host.
+func trustworthy(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || u.User != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || ip != nil && ip.IsLoopback())
 }
 
 // checkOpen refuses to let everyone do everything with the organisation's data:
@@ -47,18 +85,25 @@ func (c *serveConfig) checkOpen(addr net.Addr) error {
 		return nil
 	}
 	return fmt.Errorf("AUTH=none on %s lets everyone who reaches it read and change what the token for Drift may: "+
-		"set AUTH=api-key and AUTH_KEYS_FILE, or LISTEN_ADDR to an address of this machine alone, such as 127.0.0.1:8080", addr)
+		"set AUTH=api-key and AUTH_KEYS_FILE, or AUTH=jwt, or LISTEN_ADDR to an address of this machine alone, such as 127.0.0.1:8080", addr)
 }
 
 // door returns what asks callers who they are, nil if nobody is asked, and a line
 // about who they are.
 func (c *serveConfig) door(addr net.Addr, log *slog.Logger) (*graph.Door, string, error) {
-	if c.Callers.Auth == authAPIKey {
+	switch c.Callers.Auth {
+	case authAPIKey:
 		keys, err := auth.OpenKeys(c.Callers.AuthKeysFile, log, nil)
 		if err != nil {
 			return nil, "", fmt.Errorf("AUTH_KEYS_FILE: %w", err)
 		}
 		return &graph.Door{Gate: keys}, fmt.Sprintf("who shows one of %d keys (AUTH=api-key)", keys.Len()), nil
+	case authJWT:
+		tokens := auth.NewTokens(auth.TokenOptions{
+			KeysURL: c.Callers.AuthJWKSURL, Issuer: c.Callers.AuthIssuer, Audience: c.Callers.AuthAudience, Algorithms: c.Callers.AuthAlgorithms,
+			Claim: c.Callers.AuthPermissionsClaim, Skew: c.Callers.AuthClockSkew, Log: log,
+		})
+		return &graph.Door{Gate: tokens}, "who shows a token of " + c.Callers.AuthIssuer + " (AUTH=jwt)", nil
 	}
 	if err := c.checkOpen(addr); err != nil {
 		return nil, "", err

@@ -3,12 +3,16 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -17,6 +21,7 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/driftgraph/driftgraph/auth"
 	"github.com/driftgraph/driftgraph/drift"
@@ -379,5 +384,49 @@ func TestSocketKeys(t *testing.T) {
 	defer cancel()
 	if _, text, err := conn.Read(ctx); websocket.CloseStatus(err) != 4403 {
 		t.Errorf("without the key the next event is told by %s, %v", text, err)
+	}
+}
+
+// TestJWT lets in by a token, and tells those whose token is wrong no more than
+// those who have none; and that it cannot tell, if the issuer is not there.
+func TestJWT(t *testing.T) {
+	t.Parallel()
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	issuer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, `{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"1","x":%q}]}`, base64.RawURLEncoding.EncodeToString(public))
+	}))
+	t.Cleanup(issuer.Close)
+	token := func(ends time.Duration) string {
+		t.Helper()
+		claims := jwt.MapClaims{"iss": "i", "aud": "a", "sub": "maya", "scope": "contact_read", "exp": time.Now().Add(ends).Unix()}
+		text, err := jwt.NewWithClaims(jwt.SigningMethodEdDSA, claims).SignedString(private)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	args := []string{"--auth=jwt", "--auth-issuer=i", "--auth-audience=a"}
+	g := newGateway(t, sandbox.Config{}, append(args, "--auth-jwks-url="+issuer.URL)...)
+	const query = `{ viewer { caller permissions } users { nodes { id } } }`
+	good := token(time.Hour)
+	if got := g.knock(t, query, "Bearer "+good); got.Status != 200 || !strings.Contains(got.Body, `"data":{"viewer":{"caller":"maya","permissions":["contact_read"]},"users":null}`) || g.calls() != 0 {
+		t.Errorf("with a token: %+v", got)
+	}
+	absent := g.knock(t, query)
+	for name, token := range map[string]string{"expired": token(-time.Hour), "cut": good[:len(good)-9], "a key": auth.NewKey()} {
+		if got := g.knock(t, query, "Bearer "+token); got != absent || got.Status != http.StatusUnauthorized {
+			t.Errorf("with a token that is %s: %+v, want %+v", name, got, absent)
+		}
+	}
+	issuer.Close()
+	deaf := newGateway(t, sandbox.Config{}, append(args, "--auth-jwks-url="+issuer.URL)...)
+	if got := deaf.knock(t, query, "Bearer "+good); got.Status != http.StatusServiceUnavailable || !strings.Contains(got.Header, "Retry-After") {
+		t.Errorf("without an issuer: %+v", got)
+	}
+	if strings.Contains(g.log.String()+deaf.log.String(), good) {
+		t.Error("a token is in the log")
 	}
 }

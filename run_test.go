@@ -102,6 +102,15 @@ func TestConfigErrors(t *testing.T) {
 		{env{"AUTH": "api-key", "AUTH_KEYS_FILE": filepath.Join(t.TempDir(), "missing")}, "", "AUTH_KEYS_FILE"},
 		{env{"AUTH": "api-key", "AUTH_KEYS_FILE": file(secret)}, "", "line 1"},
 		{env{"LISTEN_ADDR": "0.0.0.0:0", "DRIFT_TOKEN": secret}, "", "AUTH=api-key"},
+		{env{"AUTH": "jwt"}, "", "AUTH_JWKS_URL"},
+		{env{"AUTH_ISSUER": "i"}, "", "AUTH"},
+		{jwtEnv("AUTH_AUDIENCE", ""), "", "AUTH_AUDIENCE"},
+		{jwtEnv("AUTH_JWKS_URL", "http://issuer.example/keys"), "", "AUTH_JWKS_URL"},
+		{jwtEnv("AUTH_JWKS_URL", "https://user:"+secret+"@issuer.example/keys"), "", "AUTH_JWKS_URL"},
+		{jwtEnv("AUTH_ALGORITHMS", "none"), "", "AUTH_ALGORITHMS"},
+		{jwtEnv("AUTH_ALGORITHMS", "RS256,HS256"), "", "AUTH_ALGORITHMS"},
+		{jwtEnv("AUTH_PERMISSIONS_CLAIM", ""), "", "AUTH_PERMISSIONS_CLAIM"},
+		{jwtEnv("AUTH_CLOCK_SKEW", "1h"), "", "AUTH_CLOCK_SKEW"},
 		{env{"CACHE_L1_BYTES": "lots"}, "", "cache-l1-bytes"},
 		{env{"CACHE_L1_BYTES": "0"}, "", "cache-l1-bytes"},
 		{env{"CACHE_L1_BYTES": "-1MiB"}, "", "cache-l1-bytes"},
@@ -177,6 +186,13 @@ func TestConfigErrors(t *testing.T) {
 			}
 		})
 	}
+}
+
+// jwtEnv is what AUTH=jwt takes, but for one setting.
+func jwtEnv(name, value string) map[string]string {
+	env := map[string]string{"AUTH": "jwt", "AUTH_JWKS_URL": "https://issuer.example/keys", "AUTH_ISSUER": "i", "AUTH_AUDIENCE": "a"}
+	env[name] = value
+	return env
 }
 
 // TestVariables holds that each flag is also the variable of the same name.
