@@ -5,6 +5,7 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2"
+	"github.com/vektah/gqlparser/v2/validator/rules"
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"github.com/driftgraph/driftgraph/graph"
@@ -35,7 +36,7 @@ func TestSize(t *testing.T) {
 		{query: `{ a: users(first: 2) { ...U } b: users(first: 3) { ...U } } fragment U on UserConnection { nodes { ...N } } fragment N on User { name email }`, want: 2 + 2*2 + 2 + 3*2},
 		{query: `{ conversations(first: 100) { nodes { messages(last: 100) { nodes { body } } } } }`, want: 2 + 100*(2+100)},
 	} {
-		doc, errs := gqlparser.LoadQuery(s, tt.query)
+		doc, errs := gqlparser.LoadQueryWithRules(s, tt.query, rules.NewDefaultRules())
 		if errs != nil {
 			t.Fatalf("%s: %v", tt.query, errs)
 		}
