@@ -122,6 +122,9 @@ type serveConfig struct {
 	MaxFields        int           `group:"Limits" default:"50000" placeholder:"N" help:"Most fields that the answer of an operation may have, counted before it runs, with each list as long as is asked for."`
 	MaxResponseBytes byteSize      `group:"Limits" default:"16MiB" placeholder:"SIZE" help:"Largest answer of an operation."`
 
+	TrustedDocuments     string `group:"Documents" type:"path" placeholder:"FILE" help:"Manifest of the documents that clients may name by id: as Apollo, Relay or GraphQL Codegen write it. It is read again when it changes."`
+	TrustedDocumentsOnly bool   `group:"Documents" help:"Execute nothing but the documents of the manifest."`
+
 	CORSOrigins graph.Origins `group:"Browsers" name:"cors-origins" sep:"," placeholder:"LIST" help:"Origins whose pages may call the gateway, such as https://inbox.example.com, separated by commas; * for all. Default: its own."`
 
 	Introspection bool `group:"Console" default:"true" negatable:"" help:"Let clients ask for the schema. Default: yes."`
@@ -370,6 +373,9 @@ func (c *serveConfig) Validate() error {
 		if n.value < 1 {
 			return fmt.Errorf("%s is %d; it takes 1 or more", n.name, n.value)
 		}
+	}
+	if c.TrustedDocumentsOnly && c.TrustedDocuments == "" {
+		return errors.New("TRUSTED_DOCUMENTS_ONLY is on without a manifest: set TRUSTED_DOCUMENTS")
 	}
 	if err := c.CORSOrigins.Validate(); err != nil {
 		return fmt.Errorf("CORS_ORIGINS: %w", err)

@@ -131,6 +131,9 @@ func assemble(t testing.TB, p parts, args ...string) *gateway {
 	t.Cleanup(closeTrail)
 	waiting := queue.New(c.Serve.queue())
 	execute := newExecutor(&c.Serve, all.source, trail, log, graph.Observe{Tell: meter.Operation}, c.Serve.admit(waiting))
+	if execute.Persisted, err = all.persisted(execute); err != nil {
+		t.Fatal(err)
+	}
 	if p.use != nil {
 		execute.Use(p.use)
 	}

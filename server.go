@@ -216,6 +216,9 @@ func serve(ctx context.Context, c *serveConfig, hide *redact.Redactor, stdout, s
 		outer = append([]graphql.HandlerExtension{graph.Trace{Tracer: traces.Tracer()}}, outer...)
 	}
 	execute := newExecutor(c, all.source, trail, log, outer...)
+	if execute.Persisted, err = all.persisted(execute); err != nil {
+		return err
+	}
 	live := newLive(c, execute, all, door)
 	meter.Read(metrics.Parts{Cache: all.records, Bus: all.bus, Live: live, Receiver: receiver, Queue: waiting, Drift: all.stats})
 	health := &health{metrics: meter, queue: waiting}

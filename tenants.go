@@ -9,8 +9,10 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/driftgraph/driftgraph/cache"
+	"github.com/driftgraph/driftgraph/documents"
 	"github.com/driftgraph/driftgraph/drift"
 	"github.com/driftgraph/driftgraph/events"
+	"github.com/driftgraph/driftgraph/graph"
 	"github.com/driftgraph/driftgraph/limit"
 	"github.com/driftgraph/driftgraph/loaders"
 )
@@ -116,6 +118,34 @@ func (t *tenants) stats() []drift.Stats {
 
 // source returns where an operation reads from: the source of its caller's tenant.
 func (t *tenants) source(context.Context) *loaders.Source { return t.own.source }
+
+// persisted returns which documents clients may name instead of sending them, of
+// which the executor checks those that are trusted.
+func (t *tenants) persisted(e *graph.Executor) (*graph.Persisted, error) {
+	shared := t.Redis
+	if t.Config.CacheKey != "" {
+		shared = nil // a text may hold what is said to be encrypted there
+	}
+	p := &graph.Persisted{
+		Store:  documents.NewStore(shared, t.Log),
+		Only:   t.Config.TrustedDocumentsOnly,
+		Tenant: func(ctx context.Context) cache.Tenant { return t.source(ctx).Tenant() },
+	}
+	if t.Config.TrustedDocuments == "" {
+		return p, nil
+	}
+	var err error
+	p.Trusted, err = documents.OpenTrusted(t.Config.TrustedDocuments, func(text string) error {
+		if refused := e.Check(text); refused != nil {
+			return refused[0]
+		}
+		return nil
+	}, t.Log)
+	if err != nil {
+		return nil, fmt.Errorf("TRUSTED_DOCUMENTS: %s: %w", t.Config.TrustedDocuments, err)
+	}
+	return p, nil
+}
 
 // subscribe returns a subscription to the events of the caller's tenant.
 func (t *tenants) subscribe(_ context.Context, f events.Filter) *events.Subscription {

@@ -26,6 +26,8 @@ const (
 	CodeBadUserInput            = "BAD_USER_INPUT"
 	CodeUnauthenticated         = "UNAUTHENTICATED"
 	CodeForbidden               = "FORBIDDEN"
+	CodeDocumentNotTrusted      = "DOCUMENT_NOT_TRUSTED"
+	CodePersistedQueryNotFound  = "PERSISTED_QUERY_NOT_FOUND"
 	CodeQueryTooComplex         = "QUERY_TOO_COMPLEX"
 	CodeRESTBudgetExceeded      = "REST_BUDGET_EXCEEDED"
 	CodeRateLimited             = "RATE_LIMITED"

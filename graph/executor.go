@@ -29,6 +29,7 @@ const (
 // what validation costs nor how much it has to say.
 type Executor struct {
 	*executor.Executor
+	Persisted *Persisted // nil if requests hold their documents
 
 	schema      *ast.Schema
 	limits      Limits
@@ -63,7 +64,8 @@ func NewExecutor(schema graphql.ExecutableSchema, limits Limits, suggestions boo
 
 // CreateOperationContext reads a request, up to what executes it.
 func (e *Executor) CreateOperationContext(ctx context.Context, params *graphql.RawParams) (*graphql.OperationContext, gqlerror.List) {
-	if refused := e.Check(params.Query); refused != nil {
+	keep, refused := e.read(ctx, params)
+	if refused != nil {
 		return &graphql.OperationContext{
 			RawQuery:      params.Query,
 			OperationName: params.OperationName,
@@ -72,7 +74,22 @@ func (e *Executor) CreateOperationContext(ctx context.Context, params *graphql.R
 			Stats:         graphql.Stats{Read: params.ReadTime, OperationStart: graphql.GetStartTime(ctx)},
 		}, refused
 	}
+	if keep != "" {
+		e.Persisted.Store.Put(ctx, e.Persisted.Tenant(ctx), keep, params.Query)
+	}
 	return e.Executor.CreateOperationContext(ctx, params)
+}
+
+// read gives a request its document and checks that. keep is the hash to register
+// it under, "" for none.
+func (e *Executor) read(ctx context.Context, params *graphql.RawParams) (keep string, refused gqlerror.List) {
+	if e.Persisted != nil {
+		var err *gqlerror.Error
+		if keep, err = e.Persisted.find(ctx, params); err != nil {
+			return "", gqlerror.List{err}
+		}
+	}
+	return keep, e.Check(params.Query)
 }
 
 // Check returns why a document is not executed, at most maxErrors reasons; nil if

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -210,10 +211,7 @@ func readURL(r *http.Request, maxVariables int64, params *graphql.RawParams) *re
 	if int64(len(query.Get("variables"))) > maxVariables {
 		return tooLarge("the variables are", maxVariables)
 	}
-	if params.Query == "" {
-		return &requestFault{status: http.StatusBadRequest, message: "the parameter query is missing; it takes a GraphQL document"}
-	}
-	return nil
+	return refer(cmp.Or(query.Get("documentId"), query.Get("id"), query.Get("doc_id")), params)
 }
 
 // readBody reads a request from a JSON body.
@@ -269,10 +267,13 @@ func readParams(text []byte, maxVariables int64, params *graphql.RawParams) *req
 			return &requestFault{status: http.StatusBadRequest, message: member.name + " must be " + member.what}
 		}
 	}
-	if params.Query == "" {
-		return &requestFault{status: http.StatusBadRequest, message: "query is missing; it takes a GraphQL document"}
+	id := ""
+	for _, name := range []string{"documentId", "id", "doc_id"} { // of the draft, and of Relay's clients
+		if id == "" {
+			_ = json.Unmarshal(request[name], &id) // what is no text names no document
+		}
 	}
-	return nil
+	return refer(id, params)
 }
 
 // decode reads one JSON value and nothing more. Numbers stay as they are

@@ -237,6 +237,9 @@ func NewSource(s *Store, api *drift.Client, auth drift.Auth) *Source {
 	return &Source{store: s, api: api, tenant: tenant, secret: identity, now: time.Now}
 }
 
+// Tenant returns the tenant that it reads for.
+func (s *Source) Tenant() cache.Tenant { return s.tenant }
+
 // private names a record by a keyed hash of what names it in Drift: an e-mail
 // address, or an external id, which may be one. Neither stands in a cache key.
 func (s *Source) private(text string) string { return hashOf(s.secret, text) }
