@@ -125,7 +125,10 @@ type serveConfig struct {
 	TrustedDocuments     string `group:"Documents" type:"path" placeholder:"FILE" help:"Manifest of the documents that clients may name by id: as Apollo, Relay or GraphQL Codegen write it. It is read again when it changes."`
 	TrustedDocumentsOnly bool   `group:"Documents" help:"Execute nothing but the documents of the manifest."`
 
-	CORSOrigins graph.Origins `group:"Browsers" name:"cors-origins" sep:"," placeholder:"LIST" help:"Origins whose pages may call the gateway, such as https://inbox.example.com, separated by commas; * for all. Default: its own."`
+	TLSCertFile string `group:"Wire" name:"tls-cert-file" type:"path" placeholder:"FILE" help:"Certificate to serve TLS with, and those that it rests on. It is read again when it changes, as is its key."`
+	TLSKeyFile  string `group:"Wire" name:"tls-key-file" type:"path" placeholder:"FILE" help:"Key of the certificate."`
+
+	CORSOrigins graph.Origins `group:"Wire" name:"cors-origins" sep:"," placeholder:"LIST" help:"Origins whose pages may call the gateway, such as https://inbox.example.com, separated by commas; * for all. Default: its own."`
 
 	Introspection bool `group:"Console" default:"true" negatable:"" help:"Let clients ask for the schema. Default: yes."`
 	Playground    bool `group:"Console" default:"true" negatable:"" help:"Serve the playground at /. Default: yes."`
@@ -376,6 +379,9 @@ func (c *serveConfig) Validate() error {
 	}
 	if c.TrustedDocumentsOnly && c.TrustedDocuments == "" {
 		return errors.New("TRUSTED_DOCUMENTS_ONLY is on without a manifest: set TRUSTED_DOCUMENTS")
+	}
+	if (c.TLSCertFile == "") != (c.TLSKeyFile == "") {
+		return errors.New("TLS_CERT_FILE and TLS_KEY_FILE go together: set both, or neither")
 	}
 	if err := c.CORSOrigins.Validate(); err != nil {
 		return fmt.Errorf("CORS_ORIGINS: %w", err)

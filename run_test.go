@@ -122,6 +122,10 @@ func TestConfigErrors(t *testing.T) {
 		{env{"MAX_TOKENS": "0"}, "", "MAX_TOKENS"},
 		{env{"MAX_DEPTH": "-1"}, "", "MAX_DEPTH"},
 		{env{"MAX_ALIASES": "0"}, "", "MAX_ALIASES"},
+		{env{"TLS_CERT_FILE": file("x")}, "", "TLS_KEY_FILE"},
+		{env{"TLS_KEY_FILE": file("x")}, "", "TLS_CERT_FILE"},
+		{env{"TLS_CERT_FILE": file(secret), "TLS_KEY_FILE": file(secret)}, "", "TLS_CERT_FILE"},
+		{env{"TLS_CERT_FILE": filepath.Join(t.TempDir(), "missing"), "TLS_KEY_FILE": file("x")}, "", "TLS_CERT_FILE"},
 		{env{"TRUSTED_DOCUMENTS": filepath.Join(t.TempDir(), "missing")}, "", "TRUSTED_DOCUMENTS"},
 		{env{"TRUSTED_DOCUMENTS": file("")}, "", "TRUSTED_DOCUMENTS"},
 		{env{"TRUSTED_DOCUMENTS": file(`["{ viewer { caller } }"]`)}, "", "TRUSTED_DOCUMENTS"},
@@ -279,7 +283,7 @@ type running struct {
 	stderr *logbook
 }
 
-var serves = regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
+var serves = regexp.MustCompile(`https?://127\.0\.0\.1:\d+`)
 
 // start runs the program until it serves.
 func start(t *testing.T, args ...string) *running {

@@ -148,16 +148,29 @@ func serve(ctx context.Context, c *serveConfig, hide *redact.Redactor, stdout, s
 		return fmt.Errorf("LISTEN_ADDR: %w", err)
 	}
 	defer listener.Close()
+	var shown *certificate // nil without TLS
+	if c.TLSCertFile != "" {
+		if shown, err = openCertificate(c.TLSCertFile, c.TLSKeyFile, log); err != nil {
+			return fmt.Errorf("TLS_CERT_FILE: %w", err)
+		}
+	}
 	door, callers, err := c.door(listener.Addr(), log)
 	if err != nil {
 		return err
 	}
 
 	var credential drift.Auth
+	hooks := listener // where the sandbox posts its events to
 	baseURL, upstream, webhookToken := c.DriftBaseURL, "", c.DriftWebhookToken
 	if c.sandboxed() {
 		webhookToken = cmp.Or(c.SandboxKnobs.WebhookToken, c.DriftWebhookToken, rand.Text())
-		emulator, err := startSandbox(c.SandboxKnobs, "http://"+reachable(listener.Addr())+webhookPath, webhookToken, log)
+		if shown != nil { // which the sandbox has no reason to trust
+			if hooks, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+				return fmt.Errorf("the sandbox's webhooks: %w", err)
+			}
+			defer hooks.Close()
+		}
+		emulator, err := startSandbox(c.SandboxKnobs, "http://"+reachable(hooks.Addr())+webhookPath, webhookToken, log)
 		if err != nil {
 			return err
 		}
@@ -241,7 +254,19 @@ func serve(ctx context.Context, c *serveConfig, hide *redact.Redactor, stdout, s
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	stopped := make(chan error, 1)
-	go func() { stopped <- server.Serve(listener) }()
+	go func() {
+		if shown == nil {
+			stopped <- server.Serve(listener)
+			return
+		}
+		server.TLSConfig = shown.config()
+		stopped <- server.ServeTLS(listener, "", "")
+	}()
+	if hooks != listener {
+		events := &http.Server{Handler: receiver, ReadHeaderTimeout: 5 * time.Second}
+		defer events.Close()
+		go func() { _ = events.Serve(hooks) }()
+	}
 	summarise(stdout, c, listener.Addr(), healthAddr, upstream, callers, webhookToken != "")
 
 	select {
@@ -300,6 +325,9 @@ func reachable(addr net.Addr) string {
 // and without a secret.
 func summarise(w io.Writer, c *serveConfig, addr net.Addr, healthAddr, upstream, callers string, webhooks bool) {
 	address := "http://" + addr.String()
+	if c.TLSCertFile != "" {
+		address = "https://" + addr.String()
+	}
 	playground := address + "/"
 	if !c.Playground {
 		playground = "off (PLAYGROUND)"
