@@ -46,7 +46,7 @@ type entry struct {
 func NewStore(client redis.UniversalClient, log *slog.Logger) *Store {
 	return &Store{redis: client, log: log, local: otter.Must(&otter.Options[entry, string]{
 		MaximumWeight: maxLocal,
-		Weigher:       func(e entry, text string) uint32 { return uint32(len(e.tenant) + len(e.hash) + len(text) + 100) },
+		Weigher:       func(e entry, text string) uint32 { return uint32(len(e.tenant) + len(e.hash) + len(text) + 100) }, // #nosec G115 -- a text has MAX_BODY_BYTES at most
 	})}
 }
 
