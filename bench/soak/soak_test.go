@@ -78,14 +78,21 @@ func TestSeasons(t *testing.T) {
 
 // TestRising has one of the numbers of a process rise.
 func TestRising(t *testing.T) {
-	flat, rising := &watch{name: "flat"}, &watch{name: "rising"}
+	flat, bursts, rising := &watch{name: "flat"}, &watch{name: "bursts"}, &watch{name: "rising"}
 	for i := range 30 {
 		flat.samples = append(flat.samples, probe.Standing{Memory: 20e6 + uint64(i%3)*1e6, RSS: 60e6, Goroutines: 100 + i%10, Files: 20})
 		rising.samples = append(rising.samples, probe.Standing{Memory: 20e6, RSS: 60e6, Goroutines: 100 + 20*i, Files: 20})
+		busy := 0 // more and more often, with all given back in between
+		if i%10 > 9-i/4 {
+			busy = 64
+		}
+		bursts.samples = append(bursts.samples, probe.Standing{Memory: 20e6, RSS: 60e6, Goroutines: 100 + busy, Files: 20 + busy})
 	}
 	var out strings.Builder
-	if err := flat.judge(&out); err != nil {
-		t.Error(err)
+	for _, w := range []*watch{flat, bursts} {
+		if err := w.judge(&out); err != nil {
+			t.Error(err)
+		}
 	}
 	if err := rising.judge(&out); err == nil || !strings.Contains(err.Error(), "goroutines of rising") {
 		t.Errorf("what rises is %v", err)
