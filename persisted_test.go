@@ -60,8 +60,8 @@ func (r *reply) code() string {
 func TestPersistedQueries(t *testing.T) {
 	server := startRedis(t)
 	client := server.client(t)
-	first := assemble(t, parts{redis: client})
-	second := assemble(t, parts{redis: server.client(t), drift: first.drift})
+	first := assemble(t, parts{redis: client, calm: true})
+	second := assemble(t, parts{redis: server.client(t), drift: first.drift, calm: true})
 	const query = `{ viewer { caller } }`
 	r := first.send(t, byHash(sha(query), ""))
 	if r.code() != graph.CodePersistedQueryNotFound || r.Errors[0].Message != "PersistedQueryNotFound" || r.Status != 200 || r.Data != nil {
@@ -146,6 +146,65 @@ func TestPersistedQueries(t *testing.T) {
 		second.send(t, byHash(sha(another), another)).mustSucceed(t)
 		second.send(t, byHash(sha(another), "")).mustSucceed(t)
 	})
+}
+
+// TestPersistedSealed encrypts what clients register: no text can be read in Redis,
+// replicas with a key in common find it, and no other text takes its place.
+func TestPersistedSealed(t *testing.T) {
+	server := startRedis(t)
+	client := server.client(t)
+	replica := func(keys ...string) *gateway {
+		args := []string{}
+		for i, key := range keys {
+			keys[i] = strings.Repeat(key, 16)
+		}
+		if len(keys) > 0 {
+			args = append(args, "--redis-url="+server.url(), "--cache-key="+strings.Join(keys, ","))
+		}
+		return assemble(t, parts{redis: server.client(t), calm: true}, args...)
+	}
+	const query = `query Marked { viewer { caller } }`
+	find := func(name string, g *gateway, want string) {
+		t.Helper()
+		if r := g.send(t, byHash(sha(query), "")); r.code() != want {
+			t.Errorf("%s: it is answered %s, want the code %q", name, r.Text, want)
+		}
+	}
+	first := replica("0e0f")
+	first.send(t, byHash(sha(query), query)).mustSucceed(t)
+	texts := client.Keys(t.Context(), "*:documents}:texts").Val()
+	if len(texts) != 1 {
+		t.Fatalf("the texts are at %q", texts)
+	}
+	kept := func() string { return client.HGet(t.Context(), texts[0], sha(query)).Val() }
+	if sealed := kept(); len(sealed) < len(query) || strings.Contains(sealed, "Marked") {
+		t.Errorf("Redis has %q", sealed)
+	}
+	find("the same key", replica("0e0f"), "")
+	find("rotated: the old key still opens", replica("1e1f", "0e0f"), "")
+	find("another key", replica("1e1f"), graph.CodePersistedQueryNotFound)
+	find("no key", replica(), graph.CodePersistedQueryNotFound)
+
+	const other = `{ viewer { permissions } }`
+	first.send(t, byHash(sha(other), other)).mustSucceed(t)
+	for name, forged := range map[string]string{
+		"a text that is not sealed":           query,
+		"one that is sealed for another hash": client.HGet(t.Context(), texts[0], sha(other)).Val(),
+	} {
+		client.HSet(t.Context(), texts[0], sha(query), forged)
+		find(name, replica("0e0f"), graph.CodePersistedQueryNotFound)
+	}
+	second := replica("1e1f", "0e0f")
+	second.send(t, byHash(sha(query), query)).mustSucceed(t) // written anew, by the first key
+	find("a process that has only the new key", replica("1e1f"), "")
+
+	plain := replica()
+	plain.send(t, byHash(sha(query), query)).mustSucceed(t)
+	if kept() != query {
+		t.Errorf("without a key Redis has %q", kept())
+	}
+	client.HSet(t.Context(), texts[0], sha(query), other)
+	find("without a key, the text of another hash", replica(), graph.CodePersistedQueryNotFound)
 }
 
 // manifests are the same documents as tools write them: the id of each, and the

@@ -29,6 +29,7 @@ type tenant struct {
 type tenants struct {
 	tenantOptions
 	bus     *events.Bus
+	keys    *cache.Keys // of what is in Redis; nil if it is not encrypted
 	records *cache.Cache
 	store   *loaders.Store
 	limits  *limit.Buckets
@@ -58,6 +59,7 @@ func newTenants(o tenantOptions) (*tenants, error) {
 		tenantOptions: o,
 		bus:           events.NewBus(o.Redis, cache.NewTenant(o.Auth.Identity()), o.Log),
 		limits:        limit.New(o.Redis, o.Log),
+		keys:          keys,
 	}
 	t.records = cache.New(cache.Options{
 		Bytes: int64(o.Config.CacheL1Bytes), Redis: o.Redis, Keys: keys, Listener: t.bus.Listener(), LoadTimeout: o.Config.OperationTimeout,
@@ -122,12 +124,8 @@ func (t *tenants) source(context.Context) *loaders.Source { return t.own.source 
 // persisted returns which documents clients may name instead of sending them, of
 // which the executor checks those that are trusted.
 func (t *tenants) persisted(e *graph.Executor) (*graph.Persisted, error) {
-	shared := t.Redis
-	if t.Config.CacheKey != "" {
-		shared = nil // a text may hold what is said to be encrypted there
-	}
 	p := &graph.Persisted{
-		Store:  documents.NewStore(shared, t.Log),
+		Store:  documents.NewStore(documents.StoreOptions{Redis: t.Redis, RedisTimeout: t.RedisTimeout, Keys: t.keys, Log: t.Log}),
 		Only:   t.Config.TrustedDocumentsOnly,
 		Tenant: func(ctx context.Context) cache.Tenant { return t.source(ctx).Tenant() },
 	}

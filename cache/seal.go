@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 // A sealed record is its header, with sealedFlag in byte 1, and then
@@ -107,9 +108,15 @@ func (k *Keys) seal(key string, plain []byte) ([]byte, error) {
 // the keys has sealed it for that place. What is not sealed is none: else
 // whoever can write to Redis could answer queries.
 func (k *Keys) open(full fullKey, wire string) string {
-	if k == nil || wire == "" {
+	if k == nil {
 		return wire
 	}
+	return k.unseal(full.String(), wire)
+}
+
+// unseal returns what wire, found at a place in Redis, holds; "" if none of the
+// keys has sealed it for that place.
+func (k *Keys) unseal(place, wire string) string {
 	if len(wire) < headerSize+sealOverhead || len(wire) > maxWireSize+sealOverhead || wire[1]&sealedFlag == 0 {
 		return ""
 	}
@@ -125,11 +132,34 @@ func (k *Keys) open(full fullKey, wire string) string {
 		}
 		plain := append(make([]byte, 0, len(wire)), head[:headerSize]...)
 		plain[1] &^= sealedFlag
-		if plain, err = aead.Open(plain, nil, body, vouched(head, full.String())); err == nil {
+		if plain, err = aead.Open(plain, nil, body, vouched(head, place)); err == nil {
 			return string(plain)
 		}
 	}
 	return ""
+}
+
+// SealText returns what is written to Redis at a place, which is no key of a
+// record, for a text that is none either. nil Keys leave it as it is.
+func (k *Keys) SealText(place, text string, now time.Time) (string, error) {
+	if k == nil {
+		return text, nil
+	}
+	plain := make([]byte, headerSize, headerSize+len(text))
+	plain[0] = layoutVersion
+	binary.BigEndian.PutUint64(plain[fetchedAt:], uint64(now.UnixMilli())) // #nosec G115 -- any 64 bits name a period
+	sealed, err := k.seal(place, append(plain, text...))
+	return string(sealed), err
+}
+
+// OpenText returns the text that SealText has sealed for a place; "" if none of
+// the keys has.
+func (k *Keys) OpenText(place, sealed string) string {
+	if k == nil {
+		return sealed
+	}
+	plain := k.unseal(place, sealed)
+	return plain[min(headerSize, len(plain)):]
 }
 
 // vouched returns what a tag vouches for beside the record: its header, the id

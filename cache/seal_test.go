@@ -156,3 +156,39 @@ func BenchmarkSeal(b *testing.B) {
 		})
 	}
 }
+
+// A text is sealed as records are, for a place of its own.
+func TestSealText(t *testing.T) {
+	old, rotated := mustKeys(t, 1), mustKeys(t, 2, 1)
+	const text = "{ contactsByEmail(email: \"ada-the-marked\") }"
+	sealed, err := old.SealText("here", text, time.Now())
+	if err != nil || strings.Contains(sealed, "ada-the-marked") {
+		t.Fatalf("the text is sealed as %q, %v", sealed, err)
+	}
+	for _, tt := range []struct {
+		name          string
+		keys          *Keys
+		place, sealed string
+		want          string
+	}{
+		{"its own key", old, "here", sealed, text},
+		{"its key among others", rotated, "here", sealed, text},
+		{"a newer key", mustKeys(t, 2), "here", sealed, ""},
+		{"another place", old, "there", sealed, ""},
+		{"cut short", old, "here", sealed[:len(sealed)-1], ""},
+		{"not sealed", old, "here", text, ""},
+		{"nothing", old, "here", "", ""},
+		{"no keys", nil, "here", text, text},
+	} {
+		if got := tt.keys.OpenText(tt.place, tt.sealed); got != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
+		}
+	}
+	if plain, err := (*Keys)(nil).SealText("here", text, time.Now()); plain != text || err != nil {
+		t.Errorf("without keys the text is kept as %q, %v", plain, err)
+	}
+	place := fullKey{"t", "user", "1"}
+	if old.open(place, sealed) != "" {
+		t.Error("a text opens as a record")
+	}
+}

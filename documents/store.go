@@ -3,7 +3,10 @@
 package documents
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"log/slog"
 	"strconv"
@@ -18,22 +21,28 @@ import (
 
 // Bounds of what clients register.
 const (
-	maxText     = 32 << 10           // bytes of a text; a larger one is executed, and not kept
-	maxLocal    = 8 << 20            // bytes of all texts in this process
-	maxShared   = 2000               // texts of a tenant in Redis; of more, those go that were not asked for longest
-	life        = 7 * 24 * time.Hour // in Redis, since a tenant last asked there
-	tripTimeout = 250 * time.Millisecond
-	pause       = time.Second // in which Redis is not asked, after it has failed
+	maxText   = 32 << 10           // bytes of a text; a larger one is executed, and not kept
+	maxLocal  = 8 << 20            // bytes of all texts in this process
+	maxShared = 2000               // texts of a tenant in Redis; of more, those go that were not asked for longest
+	life      = 7 * 24 * time.Hour // in Redis, since a tenant last asked there
+	pause     = time.Second        // in which Redis is not asked, after it has failed
 )
 
 // A Store keeps the texts that clients register, for each tenant its own: in this
 // process, and in Redis. A text that it lacks is no error, since a client that
 // named it by its hash then sends it, so neither is a Redis that fails.
 type Store struct {
-	redis redis.UniversalClient // nil for none
-	log   *slog.Logger
+	StoreOptions
 	local *otter.Cache[entry, string]
 	until atomic.Int64 // when Redis may be asked again, in nanoseconds since 1970
+}
+
+// StoreOptions are the settings of a Store.
+type StoreOptions struct {
+	Redis        redis.UniversalClient // to share texts through; nil for none
+	RedisTimeout time.Duration         // of a round trip; 0 for 250 ms
+	Keys         *cache.Keys           // encrypt what is in Redis; nil for nothing
+	Log          *slog.Logger
 }
 
 // An entry names a text.
@@ -42,19 +51,25 @@ type entry struct {
 	hash   string
 }
 
-// NewStore returns a Store that shares what it has through a Redis, if there is one.
-func NewStore(client redis.UniversalClient, log *slog.Logger) *Store {
-	return &Store{redis: client, log: log, local: otter.Must(&otter.Options[entry, string]{
+// NewStore returns a Store.
+func NewStore(o StoreOptions) *Store {
+	o.RedisTimeout = cmp.Or(o.RedisTimeout, 250*time.Millisecond)
+	return &Store{StoreOptions: o, local: otter.Must(&otter.Options[entry, string]{
 		MaximumWeight: maxLocal,
 		Weigher:       func(e entry, text string) uint32 { return uint32(len(e.tenant) + len(e.hash) + len(text) + 100) }, // #nosec G115 -- a text has MAX_BODY_BYTES at most
 	})}
 }
 
-// keys returns the keys of a tenant in Redis: a hash with the texts, and when each
-// was asked for last. What stands in braces puts both on one node of a cluster.
-func keys(t cache.Tenant) []string {
+// keysOf returns the keys of a tenant in Redis: a hash with the texts, and when
+// each was asked for last. What stands in braces puts both on one node of a
+// cluster.
+func keysOf(t cache.Tenant) []string {
 	return []string{"{dg:1:" + string(t) + ":documents}:texts", "{dg:1:" + string(t) + ":documents}:asked"}
 }
+
+// place names where in Redis the text of an entry is, so that what is sealed for it
+// is worth nothing elsewhere.
+func (e entry) place() string { return keysOf(e.tenant)[0] + ":" + e.hash }
 
 var (
 	// find returns a text and notes that it was asked for. ARGV is the hash, the
@@ -85,17 +100,25 @@ redis.call('PEXPIRE', KEYS[2], ARGV[3])
 return 1`)
 )
 
+// Hash returns the name of a text: its SHA-256, in hexadecimal.
+func Hash(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
+}
+
 // Get returns the text of a hash, as one of the tenant's clients has registered it.
 func (s *Store) Get(ctx context.Context, t cache.Tenant, hash string) (text string, found bool) {
 	e := entry{t, hash}
 	if text, found = s.local.GetIfPresent(e); found {
 		return text, true
 	}
+	var kept string
 	s.ask(ctx, func(ctx context.Context) (err error) {
-		text, err = find.Run(ctx, s.redis, keys(t), hash, now(), life.Milliseconds()).Text()
+		kept, err = find.Run(ctx, s.Redis, keysOf(t), hash, now(), life.Milliseconds()).Text()
 		return err
 	})
-	if text == "" {
+	// Who can write to Redis cannot have a hash mean another document.
+	if text = s.Keys.OpenText(e.place(), kept); text == "" || Hash(text) != hash {
 		return "", false
 	}
 	s.local.Set(e, text)
@@ -110,20 +133,24 @@ func (s *Store) Put(ctx context.Context, t cache.Tenant, hash, text string) {
 	}
 	s.local.Set(e, text)
 	s.ask(ctx, func(ctx context.Context) error {
-		return keep.Run(ctx, s.redis, keys(t), hash, now(), life.Milliseconds(), maxShared, text).Err()
+		sealed, err := s.Keys.SealText(e.place(), text, time.Now())
+		if err != nil {
+			return err
+		}
+		return keep.Run(ctx, s.Redis, keysOf(t), hash, now(), life.Milliseconds(), maxShared, sealed).Err()
 	})
 }
 
 // ask asks Redis, unless it has failed just now.
 func (s *Store) ask(ctx context.Context, call func(context.Context) error) {
-	if s.redis == nil || time.Now().UnixNano() < s.until.Load() {
+	if s.Redis == nil || time.Now().UnixNano() < s.until.Load() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, tripTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.RedisTimeout)
 	defer cancel()
 	if err := call(ctx); err != nil && !errors.Is(err, redis.Nil) && !errors.Is(ctx.Err(), context.Canceled) {
 		s.until.Store(time.Now().Add(pause).UnixNano())
-		s.log.WarnContext(ctx, "Redis does not answer for persisted documents; clients send them whole meanwhile", "error", err)
+		s.Log.WarnContext(ctx, "Redis does not answer for persisted documents; clients send them whole meanwhile", "error", err)
 	}
 }
 

@@ -2,8 +2,6 @@ package graph
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -98,8 +96,7 @@ func (p *Persisted) find(ctx context.Context, params *graphql.RawParams) (keep s
 		params.Query = text
 		return "", nil
 	}
-	sum := sha256.Sum256([]byte(params.Query))
-	hash := hex.EncodeToString(sum[:])
+	hash := documents.Hash(params.Query)
 	if !strings.EqualFold(hash, ref.hash) {
 		return "", refusedAs(CodeBadUserInput, "sha256Hash is not the hash of the document")
 	}
