@@ -145,6 +145,7 @@ type serveConfig struct {
 type sandboxConfig struct {
 	ListenAddr string       `default:"127.0.0.1:8090" env:"SANDBOX_LISTEN_ADDR" placeholder:"HOST:PORT" help:"Address to listen on."`
 	Token      string       `env:"SANDBOX_TOKEN" placeholder:"TOKEN" help:"The token to accept. Default: any."`
+	Tokens     string       `env:"SANDBOX_TOKENS" placeholder:"LIST" help:"Tokens of several organisations, such as 'ada@48213, ben@48213:contact_read+user_read, eve@77001/30m'. SANDBOX_TOKENS_FILE names a file that holds them. Default: one organisation."`
 	Size       sandboxSize  `embed:""`
 	Knobs      sandboxKnobs `embed:""`
 	Logging    logging      `embed:""`
@@ -203,6 +204,7 @@ func (k sandboxKnobs) config() (sandbox.Config, error) {
 func (c *sandboxConfig) Validate() error {
 	if err := readSecretFiles(map[string]*string{
 		"SANDBOX_TOKEN":         &c.Token,
+		"SANDBOX_TOKENS":        &c.Tokens,
 		"SANDBOX_WEBHOOK_TOKEN": &c.Knobs.WebhookToken,
 	}); err != nil {
 		return err
@@ -210,8 +212,30 @@ func (c *sandboxConfig) Validate() error {
 	if err := checkAddress("SANDBOX_LISTEN_ADDR", c.ListenAddr); err != nil {
 		return err
 	}
-	_, err := c.Knobs.config()
+	if c.Token != "" && c.Tokens != "" {
+		return errors.New("SANDBOX_TOKEN and SANDBOX_TOKENS are both set: set one")
+	}
+	_, err := c.organisations()
 	return err
+}
+
+// organisations returns what the emulator alone serves: one organisation, or those of SANDBOX_TOKENS.
+func (c *sandboxConfig) organisations() ([]sandbox.Config, error) {
+	cfg, err := c.Knobs.config()
+	if err != nil {
+		return nil, err
+	}
+	cfg.Token, cfg.WebhookToken = c.Token, cmp.Or(cfg.WebhookToken, sandbox.DefaultWebhookToken)
+	cfg.Users, cfg.Contacts, cfg.Accounts = c.Size.Users, c.Size.Contacts, c.Size.Accounts
+	cfg.Conversations, cfg.MaxMessages = c.Size.Conversations, c.Size.MaxMessages
+	orgs, err := cfg.Split(c.Tokens)
+	if err != nil {
+		return nil, fmt.Errorf("SANDBOX_TOKENS: %w", err)
+	}
+	if len(orgs) == 0 {
+		orgs = []sandbox.Config{cfg}
+	}
+	return orgs, nil
 }
 
 // A cacheTTL says how long records of each type are kept.

@@ -25,6 +25,13 @@ func (c *cli) redactor() *redact.Redactor {
 		password, _ := u.User.Password()
 		secrets = append(secrets, password)
 	}
+	if orgs, err := c.Sandbox.organisations(); err == nil {
+		for _, org := range orgs {
+			for _, g := range org.Grants {
+				secrets = append(secrets, g.Token)
+			}
+		}
+	}
 	for _, name := range []string{"DRIFT_TOKEN", "DRIFT_CLIENT_SECRET", "DRIFT_REFRESH_TOKEN", "DRIFT_WEBHOOK_TOKEN", "AUDIT_KEY", "CACHE_KEY"} {
 		secrets = append(secrets, os.Getenv(name)) // which may not have been read yet
 	}

@@ -170,6 +170,9 @@ func TestConfigErrors(t *testing.T) {
 		{env{"SANDBOX_LISTEN_ADDR": "8090"}, "sandbox", "SANDBOX_LISTEN_ADDR"},
 		{env{"SANDBOX_FAULTS": "x"}, "sandbox", "SANDBOX_FAULTS"},
 		{env{"SANDBOX_RATE": "-1"}, "sandbox", "SANDBOX_RATE"},
+		{env{"SANDBOX_TOKENS": secret + "one"}, "sandbox", "SANDBOX_TOKENS"},
+		{env{"SANDBOX_TOKENS": secret + "one@1:user_red"}, "sandbox", "user_red"},
+		{env{"SANDBOX_TOKENS": secret + "one@1", "SANDBOX_TOKEN": secret}, "sandbox", "SANDBOX_TOKENS"},
 	}
 	for _, tt := range tests {
 		t.Run(fmt.Sprint(tt.env, tt.args), func(t *testing.T) {
@@ -330,8 +333,27 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestRunSandbox starts the emulator alone.
+// TestRunSandbox starts the emulator alone, as one organisation and as two.
 func TestRunSandbox(t *testing.T) {
+	list := filepath.Join(t.TempDir(), "tokens")
+	if err := os.WriteFile(list, []byte(secret+"one@48213, "+secret+"two@77001:user_read, "+secret+"three@77001:contact_read\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name, setting, value string
+		want                 map[string]int // the status of a call with a token
+	}{
+		{"one", "SANDBOX_TOKEN", secret, map[string]int{secret: 200, "another": 401}},
+		{"two", "SANDBOX_TOKENS_FILE", list, map[string]int{secret + "one": 200, secret + "two": 200, secret + "three": 403, "another": 401}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Setenv(tt.setting, tt.value)
+			testRunSandbox(t, tt.want)
+		})
+	}
+}
+
+func testRunSandbox(t *testing.T, statuses map[string]int) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	defer http.DefaultClient.CloseIdleConnections()
 	free, err := net.Listen("tcp", "127.0.0.1:0")
@@ -340,9 +362,9 @@ func TestRunSandbox(t *testing.T) {
 	}
 	free.Close()
 	t.Setenv("SANDBOX_LISTEN_ADDR", free.Addr().String())
-	t.Setenv("SANDBOX_TOKEN", secret)
+	t.Setenv("LOG_LEVEL", "debug")
 	p := start(t, "sandbox")
-	for token, want := range map[string]int{secret: 200, "another": 401} {
+	for token, want := range statuses {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.url+"/users/list", nil)
 		if err != nil {
 			t.Fatal(err)

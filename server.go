@@ -111,31 +111,34 @@ func (l logging) logger(w io.Writer, hide *redact.Redactor) *slog.Logger {
 
 // runSandbox serves the emulator alone.
 func runSandbox(ctx context.Context, c *sandboxConfig, hide *redact.Redactor, stdout, stderr io.Writer) error {
-	cfg, err := c.Knobs.config()
+	orgs, err := c.organisations()
 	if err != nil {
 		return err
 	}
-	cfg.Token, cfg.WebhookToken = c.Token, cmp.Or(cfg.WebhookToken, sandbox.DefaultWebhookToken)
-	cfg.Users, cfg.Contacts, cfg.Accounts = c.Size.Users, c.Size.Contacts, c.Size.Accounts
-	cfg.Conversations, cfg.MaxMessages = c.Size.Conversations, c.Size.MaxMessages
-	cfg.Log = c.Logging.logger(stderr, hide)
+	log := c.Logging.logger(stderr, hide)
+	for i := range orgs {
+		orgs[i].Log = log
+	}
 	listener, err := net.Listen("tcp", c.ListenAddr)
 	if err != nil {
 		return fmt.Errorf("SANDBOX_LISTEN_ADDR: %w", err)
 	}
 	token := "any"
-	if c.Token != "" {
+	switch {
+	case c.Token != "":
 		token = "$SANDBOX_TOKEN"
+	case c.Tokens != "":
+		token = "one of SANDBOX_TOKENS"
 	}
 	fmt.Fprintf(stdout, "An emulator of Drift's API on http://%[1]s\nTry: curl -H \"Authorization: Bearer %[2]s\" 'http://%[1]s/conversations/list?limit=2'\n", reachable(listener.Addr()), token)
-	if cfg.Webhooks != "" {
+	if cfg := orgs[0]; cfg.Webhooks != "" {
 		token := "that of SANDBOX_WEBHOOK_TOKEN"
 		if cfg.WebhookToken == sandbox.DefaultWebhookToken {
 			token = fmt.Sprintf("%q; SANDBOX_WEBHOOK_TOKEN takes another", cfg.WebhookToken)
 		}
 		fmt.Fprintf(stdout, "Webhooks go to %s. Their verification token is %s\n", cfg.Webhooks, token)
 	}
-	return sandbox.Serve(ctx, listener, cfg)
+	return sandbox.Serve(ctx, listener, orgs...)
 }
 
 // serve runs the gateway until ctx ends, then lets the requests under way end.

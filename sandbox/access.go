@@ -20,9 +20,17 @@ type OAuthClient struct {
 	Lifetime     time.Duration // of an access token; 0 means two hours, as with Drift
 }
 
+// A Grant is a token that somebody was given.
+type Grant struct {
+	Token    string
+	Scopes   []string      // what it may do; nil means what Config.Scopes says
+	Lifetime time.Duration // from when the sandbox learns of it; 0 means for ever
+}
+
 // A grant is a pair of tokens.
 type grant struct {
-	access, refresh string // access is empty until the first trade of a refresh token
+	access, refresh string   // access is empty until the first trade of a refresh token
+	scopes          []string // what access may do
 	created         time.Time
 	lifetime        time.Duration // 0 means for ever
 }
@@ -32,7 +40,7 @@ func (g *grant) expired() bool { return g.lifetime > 0 && time.Since(g.created) 
 // access knows the tokens.
 type access struct {
 	client *OAuthClient
-	scopes []string
+	scopes []string  // of the app
 	lax    bool      // every token is good
 	now    time.Time // when a token that was not granted here is said to have been made
 
@@ -40,26 +48,28 @@ type access struct {
 	rng    *rand.Rand // for new tokens
 	grants []*grant
 	code   string          // not traded yet
-	dead   map[string]bool // tokens of an app that was uninstalled
+	dead   map[string]bool // tokens that were revoked, and those of an app that was uninstalled
+	issued map[string]bool // every token that was good once, but for those that are good as any is
 }
 
 func newAccess(cfg Config) *access {
 	a := &access{
 		client: cfg.OAuth,
 		scopes: cfg.Scopes,
-		lax:    cfg.Token == "" && cfg.OAuth == nil,
+		lax:    cfg.Token == "" && cfg.OAuth == nil && cfg.Grants == nil,
 		now:    cfg.present(),
 		rng:    rand.New(rand.NewPCG(cfg.Seed, 0xacce55)),
 		dead:   make(map[string]bool),
+		issued: make(map[string]bool),
 	}
 	if a.scopes == nil {
-		a.scopes = []string{
-			contactRead, contactWrite, allContactRead, conversationRead, conversationWrite, userRead, userWrite,
-			accountRead, accountWrite, playbookRead, gdprRead, gdprWrite,
-		}
+		a.scopes = allScopes
 	}
 	if cfg.Token != "" {
-		a.grants = append(a.grants, &grant{access: cfg.Token, created: a.now})
+		a.add(Grant{Token: cfg.Token})
+	}
+	for _, g := range cfg.Grants {
+		a.add(g)
 	}
 	if cfg.OAuth != nil {
 		a.grants = append(a.grants, &grant{refresh: cfg.OAuth.RefreshToken})
@@ -68,13 +78,55 @@ func newAccess(cfg Config) *access {
 	return a
 }
 
+// add makes a token good from now on. In a sandbox whose time stands still it was made at that time, unless it ends.
+func (a *access) add(g Grant) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	created := a.now
+	if g.Lifetime > 0 {
+		created = time.Now()
+	}
+	if g.Scopes == nil {
+		g.Scopes = a.scopes
+	}
+	a.forget(g.Token)
+	delete(a.dead, g.Token)
+	a.issued[g.Token] = true
+	a.grants = append(a.grants, &grant{access: g.Token, scopes: g.Scopes, created: created, lifetime: g.Lifetime})
+}
+
+// forget removes what is known of an access token. The caller holds the lock.
+func (a *access) forget(token string) {
+	a.grants = slices.DeleteFunc(a.grants, func(g *grant) bool { return g.access == token })
+}
+
+// has reports whether the token is or was good here, be it because any is.
+func (a *access) has(token string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.issued[token] || a.lax && token != ""
+}
+
+// Grant makes a token good while the sandbox runs, or gives it other scopes and a new life.
+func (s *Sandbox) Grant(g Grant) { s.access.add(g) }
+
+// Revoke makes a token good for nothing, until it is granted again. Calls that were let in with it are still answered.
+func (s *Sandbox) Revoke(token string) {
+	a := s.access
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.forget(token)
+	a.dead[token] = true
+}
+
 // check refuses a token that is not good, or not for this scope.
 func (a *access) check(token, scope string) error {
-	if a.find(token) == nil {
+	g := a.find(token)
+	if g == nil {
 		// Drift's own words.
 		return &refusal{http.StatusUnauthorized, "authentication_error", "The access token is invalid or has expired", 0}
 	}
-	if scope != "" && !slices.Contains(a.scopes, scope) {
+	if scope != "" && !slices.Contains(g.scopes, scope) {
 		return refuse(http.StatusForbidden, "authentication_error", "token lacks scope %s", scope)
 	}
 	return nil
@@ -93,7 +145,7 @@ func (a *access) find(token string) *grant {
 		}
 	}
 	if a.lax {
-		return &grant{access: token, created: a.now}
+		return &grant{access: token, scopes: a.scopes, created: a.now}
 	}
 	return nil
 }
@@ -114,7 +166,7 @@ func (a *access) redeem(t trade) (*grant, error) {
 	if !a.knows(t.ClientID, t.ClientSecret) {
 		return nil, refuse(http.StatusUnauthorized, "authentication_error", "no such client, or not its secret")
 	}
-	g := &grant{created: time.Now(), lifetime: a.client.Lifetime}
+	g := &grant{scopes: a.scopes, created: time.Now(), lifetime: a.client.Lifetime}
 	if g.lifetime == 0 {
 		g.lifetime = 2 * time.Hour
 	}
@@ -135,6 +187,7 @@ func (a *access) redeem(t trade) (*grant, error) {
 	}
 	g.access = fmt.Sprintf("acc_sandbox_%016x", a.rng.Uint64())
 	g.refresh = fmt.Sprintf("ref_sandbox_%016x", a.rng.Uint64())
+	a.issued[g.access] = true
 	a.grants = append(a.grants, g)
 	return g, nil
 }
@@ -171,7 +224,7 @@ func (s *Sandbox) grantToken(r *request) (answer, error) {
 			AccessToken  string `json:"accessToken"`
 			RefreshToken string `json:"refreshToken"`
 			OrgID        int64  `json:"orgId"`
-		}{g.access, g.refresh, OrgID})
+		}{g.access, g.refresh, s.org.id})
 	}
 	return bare(struct {
 		AccessToken  string `json:"access_token"`
@@ -179,7 +232,7 @@ func (s *Sandbox) grantToken(r *request) (answer, error) {
 		ExpiresIn    int64  `json:"expires_in"` // seconds
 		TokenType    string `json:"token_type"`
 		OrgID        int64  `json:"orgId"`
-	}{g.access, g.refresh, int64(g.lifetime / time.Second), "bearer", OrgID})
+	}{g.access, g.refresh, int64(g.lifetime / time.Second), "bearer", s.org.id})
 }
 
 // appID is the app that all tokens belong to.
@@ -214,8 +267,8 @@ func (s *Sandbox) describeToken(r *request) (answer, error) {
 		Scope       string `json:"scope"`
 		ID          string `json:"id"`
 	}{
-		g.access, fmt.Sprintf("orgId:%d", OrgID), appID, "bearer", g.lifetime.Milliseconds(),
-		g.created.UnixMilli(), strings.Join(s.access.scopes, " "), "7733190042",
+		g.access, fmt.Sprintf("orgId:%d", s.org.id), appID, "bearer", g.lifetime.Milliseconds(),
+		g.created.UnixMilli(), strings.Join(g.scopes, " "), "7733190042",
 	})
 }
 

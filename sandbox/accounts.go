@@ -153,7 +153,7 @@ func (s *Sandbox) createAccount(r *request) (answer, error) {
 	case s.org.taken(*in.Domain, nil):
 		return answer{}, invalid("an account with this domain exists")
 	}
-	a := &account{AccountID: fmt.Sprintf("%d_%s", OrgID, *in.Domain)}
+	a := &account{AccountID: fmt.Sprintf("%d_%s", s.org.id, *in.Domain)}
 	if s.org.accountByID[a.AccountID] != nil {
 		return answer{}, invalid("an account with this domain existed before its domain was changed")
 	}

@@ -152,7 +152,7 @@ func (l *life) goOn(s *Sandbox) (Happening, bool) {
 
 // speak says the line of a turn.
 func (l *life) speak(s *Sandbox, c *chat, t turn) Happening {
-	m := &message{OrgID: OrgID, Type: "chat", Body: c.fill(t.text)}
+	m := &message{OrgID: l.org.id, Type: "chat", Body: l.mark(c.fill(t.text))}
 	if t.file != "" {
 		file := newAttachment(l.nextAttachment, c.fill(t.file))
 		l.nextAttachment++
@@ -304,7 +304,7 @@ func (l *life) start(s *Sandbox) Happening {
 	about := &topics[l.IntN(len(topics))]
 	c := l.newChat(nil, from, about, nil)
 	ask, answers := l.discuss(c)
-	m := &message{OrgID: OrgID, Type: "chat", Body: c.fill(ask.text), Author: author{ID: from.ID, Type: "contact"}, Context: l.visit(c.draft)}
+	m := &message{OrgID: l.org.id, Type: "chat", Body: l.mark(c.fill(ask.text)), Author: author{ID: from.ID, Type: "contact"}, Context: l.visit(c.draft)}
 	greeting := preMessage{Body: "<p>" + escape.Replace(c.fill(pick(l.seeder, greetings))) + "</p>"}
 	greeting.Sender.ID = l.host(c.draft).ID
 	m.Attributes.PreMessages = []preMessage{greeting}
@@ -456,14 +456,14 @@ func (l *life) leaveDetails(s *Sandbox) (Happening, bool) {
 		return Happening{}, false
 	}
 	c := pick(l.seeder, willing)
-	m := &message{OrgID: OrgID, Type: "chat", Author: author{ID: c.from.ID, Type: "contact"}}
+	m := &message{OrgID: l.org.id, Type: "chat", Author: author{ID: c.from.ID, Type: "contact"}}
 	name, value, text := "phone", l.phone(), "If we get cut off, my number is %s."
 	if c.from.text("email") == "" {
 		first, last := l.name(l.taken)
 		name, text = "email", "You can write to me at %s in case I lose this window."
 		value = fmt.Sprintf("%s%s%04d@%s", strings.ToLower(first), strings.ToLower(last), l.IntN(10_000), freemail[0])
 	}
-	m.Body = fmt.Sprintf(text, value)
+	m.Body = l.mark(fmt.Sprintf(text, value))
 	l.hear(s, c, m)
 	if name == "phone" {
 		s.emitPhone(m, value)

@@ -95,7 +95,7 @@ func (o *org) contactFixtures(f *Fixtures, c *contact) {
 	email, employer := c.text("email"), c.text("employment_domain")
 	_, domain, _ := strings.Cut(email, "@")
 	private := slices.Contains(freemail, domain)
-	account := o.accountByID[fmt.Sprintf("%d_%s", OrgID, employer)]
+	account := o.accountByID[fmt.Sprintf("%d_%s", o.id, employer)]
 	profile, _ := c.Attributes["socialProfiles"].(map[string]any)
 
 	first(&f.DeletedContactID, c.ID, c.deleted)

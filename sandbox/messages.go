@@ -158,7 +158,7 @@ func (s *Sandbox) createMessage(r *request) (answer, error) {
 		return answer{}, notFound("user %d does not exist", in.UserID)
 	}
 	m := &message{
-		OrgID: OrgID, Type: in.Type, Body: in.Body, Buttons: in.Buttons, Author: author{from.ID, "user", from.Bot},
+		OrgID: s.org.id, Type: in.Type, Body: in.Body, Buttons: in.Buttons, Author: author{from.ID, "user", from.Bot},
 		EditedMessageID: in.EditedMessageID, EditType: in.EditType,
 	}
 	m.Attributes.DeveloperAppID = appID

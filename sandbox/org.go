@@ -8,6 +8,8 @@ import (
 
 // An org is all that Drift knows of one organisation.
 type org struct {
+	id int64
+
 	contacts   map[int64]*contact
 	byEmail    map[string][]*contact // the first made first, deleted ones left out
 	byExternal map[string]*contact   // likewise

@@ -24,6 +24,12 @@ const (
 	gdprWrite         = "gdpr_write"
 )
 
+// allScopes are those of an app that may do everything.
+var allScopes = []string{
+	contactRead, contactWrite, allContactRead, conversationRead, conversationWrite, userRead, userWrite,
+	accountRead, accountWrite, playbookRead, gdprRead, gdprWrite,
+}
+
 // What stands for a scope where a route needs none.
 const (
 	anyToken = ""

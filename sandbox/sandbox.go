@@ -23,7 +23,7 @@ import (
 	"time"
 )
 
-// OrgID is the organisation that every token belongs to.
+// OrgID is the organisation of a sandbox whose Config names no other.
 const OrgID = 48213
 
 // A Config says what a sandbox holds and how it behaves. The zero value is a quick and healthy Drift that takes any token.
@@ -35,6 +35,9 @@ type Config struct {
 	// still, but for a millisecond with each write. If it is zero the present is the clock's.
 	Now time.Time
 
+	OrgID int64  // the organisation's id; 0 means the constant OrgID
+	Mark  string // put behind the names and texts that are made up, so that two organisations of one Seed can be told apart
+
 	Users         int // how many, with two bots and one removed user; 0 means 30, and there are at least 6
 	Contacts      int // 0 means 200, less than 0 none
 	Accounts      int // with the deleted ones; 0 means 120, less than 0 none
@@ -42,8 +45,9 @@ type Config struct {
 	MinMessages   int // in a conversation; 0 means 3
 	MaxMessages   int // in a conversation; 0 means 150. Most conversations stay far below
 
-	Token  string       // the bearer token to accept; if it is empty and OAuth is nil, any token will do
-	Scopes []string     // what tokens may do; nil means everything
+	Token  string       // a bearer token to accept; without it, Grants and OAuth any token will do
+	Grants []Grant      // further tokens to accept; see also Sandbox.Grant
+	Scopes []string     // what tokens may do, and which events the app gets; nil means everything
 	OAuth  *OAuthClient // if set, POST /oauth2/token gives this client tokens, which are accepted beside Token
 
 	Latency time.Duration // how long each answer takes

@@ -140,7 +140,7 @@ func (s *Sandbox) createSCIMUser(r *request) (answer, error) {
 		return answer{}, err
 	}
 	now := s.org.tick()
-	u := &user{ID: s.org.nextUser, OrgID: OrgID, Availability: "OFFLINE", Role: "member", CreatedAt: now}
+	u := &user{ID: s.org.nextUser, OrgID: s.org.id, Availability: "OFFLINE", Role: "member", CreatedAt: now}
 	if err := in.apply(u, now); err != nil {
 		return answer{}, err
 	}

@@ -52,6 +52,7 @@ type draft struct {
 func seed(cfg Config) (*org, *life) {
 	g := &seeder{Rand: rand.New(rand.NewPCG(cfg.Seed, 0x5eed)), cfg: cfg, now: cfg.present().UnixMilli(), met: make(map[*contact]bool)}
 	g.org = &org{
+		id:            cmp.Or(cfg.OrgID, OrgID),
 		contacts:      make(map[int64]*contact),
 		byEmail:       make(map[string][]*contact),
 		byExternal:    make(map[string]*contact),
@@ -82,6 +83,14 @@ func (g *seeder) chance(percent int) bool { return g.IntN(100) < percent }
 // between returns a number from low to high.
 func (g *seeder) between(low, high int64) int64 { return low + g.Int64N(high-low+1) }
 
+// mark puts the organisation's mark behind a name or a text, if it has one.
+func (g *seeder) mark(text string) string {
+	if g.cfg.Mark == "" || text == "" {
+		return text
+	}
+	return text + " " + g.cfg.Mark
+}
+
 // name makes up a person who is not in taken yet, as long as there are others.
 func (g *seeder) name(taken map[string]bool) (first, last string) {
 	for range 20 {
@@ -108,7 +117,7 @@ func (g *seeder) makeUsers() {
 	total := max(or(g.cfg.Users, 30), 6)
 	for i, name := range []string{"Dottie", "Lumen"} {
 		g.bots = append(g.bots, &user{
-			ID: 410003 + int64(i), OrgID: OrgID, Name: name, Email: fmt.Sprintf("bot-%d-%d@%s", OrgID, i+1, site),
+			ID: 410003 + int64(i), OrgID: g.org.id, Name: g.mark(name), Email: fmt.Sprintf("bot-%d-%d@%s", g.org.id, i+1, site),
 			Locale: "en-US", Availability: "AVAILABLE", Role: "member", AvatarURL: "https://cdn." + site + "/avatars/bot.png",
 			Verified: true, Bot: true, CreatedAt: g.now - 1500*day, UpdatedAt: g.now - 2*hour,
 		})
@@ -125,7 +134,7 @@ func (g *seeder) makeUsers() {
 		where := pick(g, places)
 		created := g.now - 1400*day + int64(i)*1300*day/int64(total)
 		u := &user{
-			ID: 412077 + int64(i), OrgID: OrgID, Name: first + " " + last, Email: emailName(first, last) + "@" + site,
+			ID: 412077 + int64(i), OrgID: g.org.id, Name: g.mark(first + " " + last), Email: emailName(first, last) + "@" + site,
 			Locale: "en-US", TimeZone: where.timeZone, Verified: !g.chance(5),
 			CreatedAt: created, UpdatedAt: g.between(g.now-20*day, g.now-10*minute),
 		}
@@ -159,7 +168,7 @@ func (g *seeder) makeTeams() {
 	workspace := g.uuid()
 	for i, name := range []string{"Sales", "Support", "Customer Success", "Partnerships"} {
 		t := team{
-			ID: 7301 + int64(i), OrgID: OrgID, WorkspaceID: workspace, Name: name, UpdatedAt: g.between(g.now-90*day, g.now-day),
+			ID: 7301 + int64(i), OrgID: g.org.id, WorkspaceID: workspace, Name: g.mark(name), UpdatedAt: g.between(g.now-90*day, g.now-day),
 			Status: "ENABLED", Main: i == 0, AutoOffline: i == 1, TeamCSATEnabled: i == 1, TeamAvailabilityMode: "CUSTOM_HOURS",
 			ResponseTimerEnabled: i < 2,
 		}
@@ -199,7 +208,7 @@ func (g *seeder) makePlaybooks() {
 	for i, p := range list {
 		created := g.now - int64(400-40*i)*day
 		made := playbook{
-			ID: p.id, Name: p.name, OrgID: OrgID, CreatedAt: created, UpdatedAt: g.between(created, g.now-day),
+			ID: p.id, Name: g.mark(p.name), OrgID: g.org.id, CreatedAt: created, UpdatedAt: g.between(created, g.now-day),
 			CreatedAuthorID: g.humans[i%3].ID, UpdatedAuthorID: pick(g, g.humans).ID, InteractionID: 611204 + int64(i)*17, ReportType: p.kind,
 		}
 		for _, message := range p.goals {
@@ -236,8 +245,8 @@ func (g *seeder) makeAccounts() {
 		}
 		created := g.now - 900*day + int64(i)*800*day/int64(total) + g.between(0, 3*day)
 		a := &account{
-			OwnerID: pick(g, g.humans[:min(12, len(g.humans))]).ID, Name: name, Domain: domain,
-			AccountID: fmt.Sprintf("%d_%s", OrgID, domain), CustomProperties: g.properties(),
+			OwnerID: pick(g, g.humans[:min(12, len(g.humans))]).ID, Name: g.mark(name), Domain: domain,
+			AccountID: fmt.Sprintf("%d_%s", g.org.id, domain), CustomProperties: g.properties(),
 			Deleted: i%17 == 11, CreateDateTime: created, UpdateDateTime: g.between(created, g.now-hour), Targeted: g.chance(30),
 		}
 		if i%30 == 7 {
@@ -339,7 +348,7 @@ func (g *seeder) makeContact(n int, taken map[string]bool) *contact {
 		a["externalId"] = fmt.Sprintf("crm-%06x", g.IntN(1<<20)<<4|n&0xf)
 		a["external_id"] = a["externalId"]
 	}
-	a["name"], a["first_name"], a["last_name"] = first+" "+last, first, last
+	a["name"], a["first_name"], a["last_name"] = g.mark(first+" "+last), first, last
 	if g.chance(45) {
 		a["phone"] = g.phone()
 	}
@@ -522,7 +531,7 @@ func (g *seeder) makeMeetings() {
 func (g *seeder) meeting(n int, d *draft) meeting {
 	start := (d.UpdatedAt+g.between(1, 9)*day)/(30*minute)*(30*minute) + 30*minute
 	m := meeting{
-		ConversationID: d.ID, AgentID: d.agent.ID, OrgID: OrgID, Status: "ACTIVE", MeetingSource: "WIDGET", SchedulerID: d.from.ID,
+		ConversationID: d.ID, AgentID: d.agent.ID, OrgID: g.org.id, Status: "ACTIVE", MeetingSource: "WIDGET", SchedulerID: d.from.ID,
 		EventID: fmt.Sprintf("evt_%08x", g.Uint32()), Slug: fmt.Sprintf("mtg-%06x", g.IntN(1<<24)),
 		SlotStart: start, SlotEnd: start + 30*minute, UpdatedAt: d.UpdatedAt, ScheduledAt: d.UpdatedAt,
 		MeetingType: "New Meeting", EndUserTimeZone: pick(g, places).timeZone, ConferenceType: "GOOGLE_MEET", IsPrivate: g.chance(15),

@@ -232,7 +232,7 @@ func (g *seeder) write(d *draft, turns []turn) {
 		if t.later {
 			words = newWords()
 		}
-		m := &message{OrgID: OrgID, Type: "chat", Body: fill(t.text)}
+		m := &message{OrgID: g.org.id, Type: "chat", Body: g.mark(fill(t.text))}
 		switch t.who {
 		case bot:
 			m.Author = author{host.ID, "user", true}

@@ -71,7 +71,7 @@ func (s *Sandbox) emitForm(lane int64, f form) {
 		Type  string `json:"type"`
 		Token string `json:"token,omitzero"`
 		Data  any    `json:"data"`
-	}{OrgID: OrgID, Type: f.kind, Data: f.data}
+	}{OrgID: s.org.id, Type: f.kind, Data: f.data}
 	if place := s.cfg.Delivery.TokenIn; place == Everywhere || place == InBody {
 		envelope.Token = s.courier.token
 	}
@@ -88,21 +88,21 @@ func (s *Sandbox) emitMessage(m *message) {
 	if len(m.Body) > 0 && m.Body[0] == '/' {
 		kind = "new_command_message"
 	}
-	s.emit(m.ConversationID, form{kind, m.announced()})
+	s.emit(m.ConversationID, form{kind, s.org.announced(m)})
 }
 
 // announced is a message as events show it.
-func (m *message) announced() message {
+func (o *org) announced(m *message) message {
 	shown := *m
-	shown.OrgID = OrgID
+	shown.OrgID = o.id
 	return shown
 }
 
 // emitClick announces a message that is a click on a button.
-func (s *Sandbox) emitClick(m *message, b button) { s.emit(m.ConversationID, clicked(m, b)...) }
+func (s *Sandbox) emitClick(m *message, b button) { s.emit(m.ConversationID, s.org.clicked(m, b)...) }
 
 // clicked has the two forms of a click, of which the second is the older.
-func clicked(m *message, b button) []form {
+func (o *org) clicked(m *message, b button) []form {
 	type who struct {
 		Type string `json:"type"`
 		ID   int64  `json:"id"`
@@ -111,7 +111,7 @@ func clicked(m *message, b button) []form {
 		{"button_clicked", struct {
 			message
 			ContactID int64 `json:"contactId"`
-		}{m.announced(), m.Author.ID}},
+		}{o.announced(m), m.Author.ID}},
 		{"button_action", struct {
 			ConversationID  int64  `json:"conversationId"`
 			Author          who    `json:"author"`
@@ -146,7 +146,7 @@ func (s *Sandbox) emitStatus(c *conversation) {
 		ConversationID int64  `json:"conversationId"`
 		Status         string `json:"status"`
 		ChangedAt      int64  `json:"changedAt"`
-	}{OrgID, c.ID, c.Status, c.UpdatedAt}})
+	}{s.org.id, c.ID, c.Status, c.UpdatedAt}})
 }
 
 // emitQuiet announces that nothing happens any more, or that Drift has passed the conversation on to another system.
@@ -184,7 +184,7 @@ func (s *Sandbox) emitMeeting(m meeting, change string) {
 		ScheduledAt    int64  `json:"scheduledAt"`
 		ConversationID int64  `json:"conversationId"`
 		EventType      string `json:"eventType,omitzero"`
-	}{m.AgentID, OrgID, m.SchedulerID, m.EventID, m.Slug, m.SlotStart, m.SlotEnd, m.ScheduledAt, m.ConversationID, change}})
+	}{m.AgentID, s.org.id, m.SchedulerID, m.EventID, m.Slug, m.SlotStart, m.SlotEnd, m.ScheduledAt, m.ConversationID, change}})
 }
 
 // emitGoal announces that a conversation has reached what its playbook is for.
@@ -201,16 +201,16 @@ func (s *Sandbox) emitGoal(c *conversation, p playbook, email string) {
 }
 
 // emitIdentified announces whose email became known.
-func (s *Sandbox) emitIdentified(c *contact) { s.emit(c.ID, identified(c)...) }
+func (s *Sandbox) emitIdentified(c *contact) { s.emit(c.ID, s.org.identified(c)...) }
 
 // identified has the two forms that clients know.
-func identified(c *contact) []form {
+func (o *org) identified(c *contact) []form {
 	return []form{
 		{"contact_identified", c},
 		{"contact_identified", struct {
 			EndUserID int64 `json:"endUserId"`
 			OrgID     int64 `json:"orgId"`
-		}{c.ID, OrgID}},
+		}{c.ID, o.id}},
 	}
 }
 
@@ -274,7 +274,7 @@ func (s *Sandbox) emitChange(c *contact, before map[string]any) {
 		Timestamp int64        `json:"timestamp"`
 		OrgID     int64        `json:"orgId"`
 		Diff      []difference `json:"diff"`
-	}{c.ID, s.org.tick(), OrgID, diff}})
+	}{c.ID, s.org.tick(), s.org.id, diff}})
 }
 
 // differences compares attributes by their JSON. Social profiles are compared one by one; counters of revisions are not.
@@ -344,7 +344,7 @@ func (s *Sandbox) PostSamples() []string {
 		command := *m
 		command.Body = "/lookup " + cmp.Or(from.text("first_name"), "visitor")
 		s.emitMessage(&command)
-		all(c.ID, clicked(m, button{Value: m.Body, Label: m.Body, Type: "reply"}))
+		all(c.ID, s.org.clicked(m, button{Value: m.Body, Label: m.Body, Type: "reply"}))
 		user := s.org.users[0].ID
 		s.emitParticipants(c, []int64{user}, []int64{user}, c.UpdatedAt)
 		for _, kind := range []string{"conversation_inactive", "conversation_push", "conversation_manual_push"} {
@@ -357,7 +357,7 @@ func (s *Sandbox) PostSamples() []string {
 			ConversationID int64 `json:"conversationId"`
 			ContactID      int64 `json:"contactId"`
 		}{c.ID, c.ContactID}})
-		all(from.ID, identified(from))
+		all(from.ID, s.org.identified(from))
 		s.emitChange(from, map[string]any{})
 		all(from.ID, unsubscribed(from))
 		s.emitForgotten(from.text("email"))
