@@ -16,7 +16,7 @@ func FuzzWire(f *testing.F) {
 	}
 	place, keys := fullKey{"t", "user", "1"}, mustKeys(f, 1)
 	for _, u := range []*user{nil, {}, {ID: 1, Name: "Ada", Teams: []string{"a"}}} {
-		plain, err := toWire(k.record(u, moment{}), k.encode)
+		plain, err := toWire(k.record(u, moment{}), k.shape, k.encode)
 		if err != nil {
 			f.Fatal(err)
 		}

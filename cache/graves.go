@@ -105,7 +105,7 @@ func (g grave) wire() string {
 	for _, ms := range [...]int64{g.at, g.until, g.until, g.until} {
 		b = binary.BigEndian.AppendUint64(b, uint64(ms)) // #nosec G115 -- the same 64 bits, read again by graveIn
 	}
-	return string(b)
+	return string(append(b, make([]byte, headerSize-shapeAt)...)) // whatever the shape of the record was
 }
 
 // graveIn returns the grave that s, found in Redis, tells of, if it does.

@@ -30,6 +30,7 @@ type Kind[K comparable, V any] struct {
 	group      func(K) string         // nil for none
 	trait      func(Tenant, V) string // nil for none
 	size       func(V) int
+	shape      shape
 	encode     func(any) ([]byte, error) // of a V
 	decode     func([]byte) (V, error)
 	refused    sync.Once // logs the first record that cannot be kept in Redis
@@ -45,7 +46,9 @@ type Kind[K comparable, V any] struct {
 // KindOptions describe a Kind. Name, TTL and Size must be given.
 type KindOptions[K comparable, V any] struct {
 	// Name is the kind's part of the keys. No other kind of the Cache has it.
-	// Give it another if records of this one begin to look different.
+	// Records in Redis of a V that is built otherwise are no records. Give the
+	// kind another Name if the same V begins to be written otherwise, or to mean
+	// something else.
 	Name string
 
 	// TTL is how long a record is fresh, give or take a tenth of it at random, so
@@ -104,6 +107,7 @@ func NewKind[K comparable, V any](c *Cache, o KindOptions[K, V]) (*Kind[K, V], e
 		group:      o.Group,
 		trait:      o.Trait,
 		size:       o.Size,
+		shape:      shapeOf(reflect.TypeFor[V]()),
 		encode:     func(v any) ([]byte, error) { return json.Marshal(v) },
 		decode:     o.Decode,
 		flights:    make(map[fullKey]*flight[K, V]),
@@ -366,7 +370,7 @@ func (k *Kind[K, V]) write(full fullKey, r *record, token string, m *member, beg
 	return write{full, token, m, r, k.cache.epoch.Add(began.at), k}
 }
 
-func (k *Kind[K, V]) wire(r *record) ([]byte, error) { return toWire(r, k.encode) }
+func (k *Kind[K, V]) wire(r *record) ([]byte, error) { return toWire(r, k.shape, k.encode) }
 
 // cannotWrite logs the first record of the kind that cannot be kept in Redis.
 func (k *Kind[K, V]) cannotWrite(err error) {
@@ -390,7 +394,7 @@ func (k *Kind[K, V]) refuse(full fullKey, r *record) {
 // has not ended, else nil. It lives no longer than a record fetched at its time
 // would, whatever the writer's settings and clock were.
 func (k *Kind[K, V]) revive(s string, began moment) *record {
-	r, encoded := fromWire(s)
+	r, encoded := fromWire(s, k.shape)
 	if r == nil {
 		return nil
 	}

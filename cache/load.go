@@ -294,7 +294,7 @@ func (b *batch[K, V]) ask(flights []*flight[K, V]) *ask {
 		return nil
 	}
 	now := c.ms()
-	a := &ask{questions: make([]question, len(flights)), token: c.remote.token(), reply: make(chan []finding, 1)}
+	a := &ask{questions: make([]question, len(flights)), shape: b.kind.shape, token: c.remote.token(), reply: make(chan []finding, 1)}
 	for i, f := range flights {
 		a.questions[i] = question{f.full, f.member, staleAt, now}
 		if b.refresh {

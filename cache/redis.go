@@ -153,9 +153,11 @@ type finding struct {
 	withGroup  bool   // wire tells of the grave of its group
 }
 
-// An ask is the questions of one batch, and the token of the leases it is granted.
+// An ask is the questions of one batch, the shape of the records that are wanted,
+// and the token of the leases it is granted.
 type ask struct {
 	questions []question
+	shape     shape
 	token     string
 	reply     chan []finding // has room for the one reply
 }
@@ -226,11 +228,11 @@ func recallRuns(asks []*ask, total, perRun int) []run {
 			current := &runs[len(runs)-1]
 			current.keys = append(current.keys, q.full.String())
 			if alike == 0 || q.at != a.questions[i-1].at || q.above != a.questions[i-1].above {
-				current.args = append(current.args, 0, a.token, q.at, q.above)
+				current.args = append(current.args, 0, a.token, q.at, q.above, string(a.shape[:]))
 				alike = 0
 			}
 			alike++
-			current.args[len(current.args)-4] = alike
+			current.args[len(current.args)-5] = alike
 		}
 	}
 	return runs

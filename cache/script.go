@@ -37,20 +37,20 @@ import (
 // Any other is written unless the record was dropped lately. A drop takes the
 // lease away, so nothing that began before it is ever written after it.
 var (
-	// recall reads records, and leases those that are not there or whose time
-	// does not exceed a bound. KEYS are the records. ARGV is the life of a lease,
-	// then for so many records in turn: how many, a token, the place of the time
-	// in the header, counted from 0, and the bound. It returns the records, then
-	// for each what became of its lease.
+	// recall reads records, and leases those that are not there, are of another
+	// shape, or whose time does not exceed a bound. KEYS are the records. ARGV is
+	// the life of a lease, then for so many records in turn: how many, a token, the
+	// place of the time in the header, counted from 0, the bound, and the shape. It
+	// returns the records, then for each what became of its lease.
 	recallScript = newScript("recall", `
 local n, out = #KEYS, redis.call('MGET', unpack(KEYS))
 local first = 1
-for a = 2, #ARGV, 4 do
+for a = 2, #ARGV, 5 do
   local token, at, bound = ARGV[a + 1], tonumber(ARGV[a + 2]) + 1, tonumber(ARGV[a + 3])
   local last = first + tonumber(ARGV[a]) - 1
   for i = first, last do
     local v, enough = out[i], false
-    if v and #v >= 34 and string.byte(v) == 2 then
+    if v and #v >= 38 and string.byte(v) == 3 and string.sub(v, 35, 38) == ARGV[a + 4] then
       local high, low = struct.unpack('>I4I4', v, at)
       enough = high * 4294967296 + low > bound
     end
@@ -75,7 +75,7 @@ for i = 1, #KEYS do
   local token, life, lease = ARGV[3 * i - 2], tonumber(ARGV[3 * i - 1]), '{' .. KEYS[i] .. '}:lease'
   local leased = token ~= '' and redis.call('GET', lease) == token
   local allowed = life < 0 or (leased or redis.call('EXISTS', '{' .. KEYS[i] .. '}:drop') == 0)
-    and redis.pcall('GETRANGE', KEYS[i], 0, 1) ~= '\2\2'
+    and redis.pcall('GETRANGE', KEYS[i], 0, 1) ~= '\3\2'
   if allowed and life > 0 then
     redis.call('SET', KEYS[i], ARGV[3 * i], 'PX', life)
   elseif allowed and life == 0 then
@@ -97,7 +97,7 @@ local failure
 for i = 1, #KEYS do
   local buried = tonumber(ARGV[2 * i + 2])
   redis.call('DEL', '{' .. KEYS[i] .. '}:lease')
-  if buried > 0 or redis.pcall('GETRANGE', KEYS[i], 0, 1) ~= '\2\2' then
+  if buried > 0 or redis.pcall('GETRANGE', KEYS[i], 0, 1) ~= '\3\2' then
     redis.call('DEL', KEYS[i])
   end
   if buried > 0 then

@@ -69,7 +69,7 @@ func TestSeal(t *testing.T) {
 	k := newUsers(t, time.Hour, time.Minute, time.Hour)
 	place, other := fullKey{"t", "user", "1"}, fullKey{"t", "user", "2"}
 	for _, u := range []*user{nil, {ID: 1, Name: "Ada-the-marked"}} {
-		plain, err := toWire(k.record(u, k.cache.moment()), k.encode)
+		plain, err := toWire(k.record(u, k.cache.moment()), k.shape, k.encode)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,6 +3,8 @@ package cache
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -18,9 +20,10 @@ type traits struct {
 const traitMark = "trait "
 
 // DropTrait is Drop of all records that have a trait, in whatever process they
-// are, and returns those that this one and Redis held. It looks at all records of
-// the tenant and kind, in many round trips to Redis, so it is for what seldom
-// happens. An error is ErrNotTold: then other processes, or Redis, may hold such
+// are, and returns those that this one and Redis held. What this one cannot read
+// of Redis, as another version wrote it, may have the trait: it is dropped too, and
+// not returned. It looks at all records of the tenant and kind, in many round trips
+// to Redis, so it is for what seldom happens. An error is ErrNotTold: then other processes, or Redis, may hold such
 // records until their time is over, and it is worth calling it again.
 func (k *Kind[K, V]) DropTrait(ctx context.Context, t Tenant, trait string) ([]V, error) {
 	if k.trait == nil {
@@ -35,14 +38,11 @@ func (k *Kind[K, V]) DropTrait(ctx context.Context, t Tenant, trait string) ([]V
 	err := c.remote.insistOn(ctx, func(ctx context.Context) error {
 		return c.remote.client.Publish(ctx, dropChannel, c.remote.name+"\n"+traitMark+name.String()).Err()
 	})
+	var unread []fullKey
 	if err == nil {
-		err = k.seek(ctx, name, found)
+		unread, err = k.seek(ctx, name, found)
 	}
-	if len(found) > 0 {
-		full := make([]fullKey, 0, len(found))
-		for key := range found {
-			full = append(full, key)
-		}
+	for full := range slices.Chunk(slices.AppendSeq(unread, maps.Keys(found)), tripRecords) {
 		if failure := c.remote.drop(full); err == nil {
 			err = failure
 		}
@@ -56,11 +56,7 @@ func (k *Kind[K, V]) DropTrait(ctx context.Context, t Tenant, trait string) ([]V
 }
 
 func valuesOf[V any](found map[fullKey]V) []V {
-	values := make([]V, 0, len(found))
-	for _, v := range found {
-		values = append(values, v)
-	}
-	return values
+	return slices.Collect(maps.Values(found))
 }
 
 // forgetTrait forgets the records of this process that have a trait, keeps what
@@ -93,14 +89,10 @@ func (k *Kind[K, V]) hearTrait(name fullKey) {
 	if len(found) == 0 {
 		return
 	}
-	full := make([]fullKey, 0, len(found))
-	for key := range found {
-		full = append(full, key)
-	}
 	k.cache.work.begin()
 	go func() {
 		defer k.cache.work.end()
-		_ = k.cache.remote.drop(full)
+		_ = k.cache.remote.drop(slices.Collect(maps.Keys(found)))
 	}()
 }
 
@@ -117,20 +109,23 @@ func (k *Kind[K, V]) traitDropped(t Tenant, r *record) bool {
 // scanned is how many keys Redis looks at in one step of a search.
 const scanned = 1000
 
-// seek adds to found the records in Redis that have a trait.
-func (k *Kind[K, V]) seek(ctx context.Context, name fullKey, found map[fullKey]V) error {
+// seek adds to found the records in Redis that have a trait, and returns those
+// of which it cannot tell, as they cannot be read here.
+func (k *Kind[K, V]) seek(ctx context.Context, name fullKey, found map[fullKey]V) (unread []fullKey, err error) {
 	began := k.cache.moment()
-	return k.cache.remote.scan(ctx, name.in("").String()+"*", func(key, wire string) {
+	err = k.cache.remote.scan(ctx, name.in("").String()+"*", func(key, wire string) {
 		full, ok := parseKey(key)
-		if !ok {
+		if _, buried := graveIn(wire); !ok || buried {
 			return
 		}
-		if r := k.revive(k.cache.remote.keys.open(full, wire), began); r != nil {
-			if v, ok := r.value.(V); ok && k.trait(name.tenant, v) == name.id {
-				found[full] = v
-			}
+		r := k.revive(k.cache.remote.keys.open(full, wire), began)
+		if r == nil {
+			unread = append(unread, full)
+		} else if v, ok := r.value.(V); ok && k.trait(name.tenant, v) == name.id {
+			found[full] = v
 		}
 	})
+	return unread, err
 }
 
 // insistOn makes one round trip, even if Redis has failed lately.

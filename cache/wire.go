@@ -14,13 +14,15 @@ import (
 //	bytes 10-17  until when it is fresh, likewise
 //	bytes 18-25  until when it is answered at once
 //	bytes 26-33  until when it is kept
+//	bytes 34-37  the shape of its kind's records
 const (
-	layoutVersion = 2
+	layoutVersion = 3
 	buriedFlag    = 2
-	headerSize    = 34
+	headerSize    = 38
 	fetchedAt     = 2
 	freshAt       = 10
 	staleAt       = 18
+	shapeAt       = 34
 )
 
 // maxWireSize bounds what a record takes in Redis, in bytes. Larger ones are
@@ -32,13 +34,14 @@ var (
 	errNil      = errors.New("cache: nil in place of a record")
 )
 
-// toWire returns what is kept of r in Redis.
-func toWire(r *record, encode func(value any) ([]byte, error)) ([]byte, error) {
+// toWire returns what is kept in Redis of r, whose kind's records have a shape.
+func toWire(r *record, shape shape, encode func(value any) ([]byte, error)) ([]byte, error) {
 	b := make([]byte, 2, 1024)
 	b[0] = layoutVersion
 	for _, ms := range [...]int64{r.fetched, r.fresh, r.stale, r.expires} {
 		b = binary.BigEndian.AppendUint64(b, uint64(ms)) // #nosec G115 -- the same 64 bits, read again by fromWire
 	}
+	b = append(b, shape[:]...)
 	if r.value == nil {
 		b[1] = 1
 		return b, nil
@@ -55,9 +58,9 @@ func toWire(r *record, encode func(value any) ([]byte, error)) ([]byte, error) {
 
 // fromWire returns what s, which may be anything, keeps of a record: its times,
 // and its value still encoded, nil if there is no such record. It returns no
-// record if s keeps none, or tells of a grave.
-func fromWire(s string) (r *record, encoded []byte) {
-	if len(s) < headerSize || len(s) > maxWireSize || s[0] != layoutVersion || s[1] > 1 {
+// record if s keeps none, or one of another shape, or tells of a grave.
+func fromWire(s string, shape shape) (r *record, encoded []byte) {
+	if len(s) < headerSize || len(s) > maxWireSize || s[0] != layoutVersion || s[1] > 1 || s[shapeAt:headerSize] != string(shape[:]) {
 		return nil, nil
 	}
 	b := []byte(s)

@@ -34,7 +34,7 @@ func TestWire(t *testing.T) {
 		k := newUsers(t, time.Hour, time.Minute, time.Hour)
 		for _, u := range []*user{nil, {}, {ID: 1, Name: "Ada", Teams: []string{"a", "b"}}} {
 			want := k.record(u, k.cache.moment())
-			wire, err := toWire(want, k.encode)
+			wire, err := toWire(want, k.shape, k.encode)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -59,7 +59,7 @@ func TestWire(t *testing.T) {
 func TestWireOfOtherTTL(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		long, short := newUsers(t, time.Hour, 0, 0), newUsers(t, time.Minute, 0, 0)
-		wire, err := toWire(long.record(&user{}, moment{}), long.encode)
+		wire, err := toWire(long.record(&user{}, moment{}), long.shape, long.encode)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -78,7 +78,7 @@ func TestWireOfOtherTTL(t *testing.T) {
 		ahead.fresh += time.Hour.Milliseconds()
 		ahead.stale += time.Hour.Milliseconds()
 		ahead.expires += time.Hour.Milliseconds()
-		if wire, err = toWire(ahead, long.encode); err != nil {
+		if wire, err = toWire(ahead, long.shape, long.encode); err != nil {
 			t.Fatal(err)
 		}
 		r = short.revive(string(wire), moment{})
@@ -98,7 +98,7 @@ func TestReviveAnything(t *testing.T) {
 		if rapid.Bool().Draw(t, "there") {
 			r.value = &user{Name: rapid.StringMatching(`[a-z]*`).Draw(t, "name")}
 		}
-		wire, err := toWire(r, k.encode)
+		wire, err := toWire(r, k.shape, k.encode)
 		if err != nil {
 			t.Fatal(err)
 		}
