@@ -100,8 +100,8 @@ func TestMetrics(t *testing.T) {
 		{"driftgraph_errors_total", []string{"code=UPSTREAM_UNAVAILABLE"}, 1},
 		{"driftgraph_errors_total", []string{"code=other"}, 0},
 		{"driftgraph_cache_hits_total", []string{"kind=contact", "tier=memory"}, 44},
-		{"driftgraph_cache_misses_total", []string{"kind=contact"}, 44},
-		{"driftgraph_cache_misses_total", []string{"kind=conversation"}, 50},
+		{"driftgraph_cache_misses_total", []string{"kind=contact", "tier=redis"}, 44},
+		{"driftgraph_cache_misses_total", []string{"kind=conversation", "tier=memory"}, 50},
 		{"driftgraph_subscriptions", nil, 0},
 	} {
 		if got := s.value(tt.name, tt.labels...); got != tt.want {

@@ -241,7 +241,7 @@ func (c *Cache) Stats() Stats {
 	for _, k := range c.KindStats() {
 		s.L1Hits += k.L1Hits
 		s.RedisHits += k.RedisHits
-		s.StaleHits += k.StaleHits
+		s.StaleHits += k.L1Stale + k.RedisStale
 		s.Misses += k.Misses
 		s.Shared += k.Shared
 	}

@@ -68,7 +68,7 @@ func (k *Kind[K, V]) Load(ctx context.Context, t Tenant, keys []K, fetch Fetch[K
 		}
 	}
 	k.memoryHits.Add(uint64(len(keys) - len(missed) - stale)) // #nosec G115 -- never less than 0
-	k.staleHits.Add(uint64(stale))
+	k.memoryStale.Add(uint64(stale))
 	if len(due) > 0 {
 		k.refresh(due, fetch)
 	}
@@ -127,15 +127,16 @@ type miss[K comparable, V any] struct {
 // the record is dropped: at no moment could another load find neither.
 type flight[K comparable, V any] struct {
 	promise[V]
-	key     K
-	full    fullKey
-	batch   *batch[K, V]
-	kept    *record     // what may stand in, and what a refresh is to replace; may be nil
-	group   string      // "" for none
-	member  *member     // of that group, in Redis; nil for none
-	token   string      // of its lease, if it has one
-	waiting bool        // for another process
-	claimed atomic.Bool // by the one answer that counts
+	key      K
+	full     fullKey
+	batch    *batch[K, V]
+	kept     *record     // what may stand in, and what a refresh is to replace; may be nil
+	remotely bool        // Redis had what may stand in
+	group    string      // "" for none
+	member   *member     // of that group, in Redis; nil for none
+	token    string      // of its lease, if it has one
+	waiting  bool        // for another process
+	claimed  atomic.Bool // by the one answer that counts
 
 	doomed bool // the record was dropped after the flight began; under Kind.mu
 }
@@ -189,7 +190,8 @@ func (k *Kind[K, V]) join(misses []miss[K, V], now instant) *batch[K, V] {
 		}
 	}
 	k.memoryHits.Add(hits)
-	k.staleHits.Add(stale)
+	k.memoryStale.Add(stale)
+	k.memoryMisses.Add(uint64(len(misses)) - hits - stale)
 	k.shared.Add(shared)
 	return b
 }
@@ -336,12 +338,12 @@ func (b *batch[K, V]) hear(ctx context.Context, a *ask, flights []*flight[K, V],
 				source = Stale
 				old = append(old, miss[K, V]{key: f.key, full: f.full, kept: r})
 			}
-			k.finish(f, r, nil, source)
-			if source == Stale {
-				k.staleHits.Add(1)
+			if source == Stale { // counted before it is answered
+				k.remoteStale.Add(1)
 			} else {
 				k.remoteHits.Add(1)
 			}
+			k.finish(f, r, nil, source)
 		case found[i].lease == taken:
 			if !f.waiting {
 				f.waiting = true
@@ -350,7 +352,7 @@ func (b *batch[K, V]) hear(ctx context.Context, a *ask, flights []*flight[K, V],
 			waiting = append(waiting, f)
 		default:
 			if r != nil && !b.refresh {
-				f.kept = r
+				f.kept, f.remotely = r, true
 			}
 			absent = append(absent, f)
 		}
@@ -412,6 +414,9 @@ func (b *batch[K, V]) call(ctx context.Context, flights []*flight[K, V], fetch F
 	}()
 
 	b.kind.misses.Add(uint64(len(flights)))
+	if b.recall != nil && !b.refresh {
+		b.kind.remoteMisses.Add(uint64(len(flights)))
+	}
 	keys := make([]K, len(flights))
 	byKey := make(map[K]*flight[K, V], len(flights))
 	for i, f := range flights {
@@ -470,8 +475,12 @@ func (b *batch[K, V]) fail(f *flight[K, V], err error) {
 	}
 	f.kept.backOff(now.ms)
 	if f.kept.mayStandIn(now) && c.mayFallBack(err) && !k.isDoomed(f) {
-		if !b.refresh {
-			k.staleHits.Add(1)
+		switch {
+		case b.refresh:
+		case f.remotely:
+			k.remoteStale.Add(1)
+		default:
+			k.memoryStale.Add(1)
 		}
 		k.finish(f, f.kept, nil, Stale)
 		return

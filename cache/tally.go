@@ -4,21 +4,30 @@ import "sync/atomic"
 
 // A tally counts what came of the keys that loads asked for.
 type tally struct {
-	memoryHits, remoteHits, staleHits, misses, shared atomic.Uint64
+	memoryHits, memoryStale, memoryMisses atomic.Uint64
+	remoteHits, remoteStale, remoteMisses atomic.Uint64
+	misses, shared                        atomic.Uint64
 }
 
 // KindStats are what loads of one kind of record came to since the Cache was
 // made. Its counts are of keys.
 type KindStats struct {
-	L1Hits    uint64 // answered by the in-process tier
-	RedisHits uint64 // answered by Redis
-	StaleHits uint64 // answered by a record that was older than it should be
-	Misses    uint64 // asked of a fetch
-	Shared    uint64 // answered by another load that was under way
+	L1Hits      uint64 // answered by the in-process tier
+	L1Stale     uint64 // likewise, by a record that was older than it should be
+	L1Misses    uint64 // not answered by it
+	RedisHits   uint64 // answered by Redis
+	RedisStale  uint64 // likewise, by a record that was older than it should be
+	RedisMisses uint64 // asked of Redis, and not answered by it
+	Misses      uint64 // asked of a fetch, to refresh them too
+	Shared      uint64 // answered by another load that was under way
 }
 
 func (t *tally) stats() KindStats {
-	return KindStats{t.memoryHits.Load(), t.remoteHits.Load(), t.staleHits.Load(), t.misses.Load(), t.shared.Load()}
+	return KindStats{
+		L1Hits: t.memoryHits.Load(), L1Stale: t.memoryStale.Load(), L1Misses: t.memoryMisses.Load(),
+		RedisHits: t.remoteHits.Load(), RedisStale: t.remoteStale.Load(), RedisMisses: t.remoteMisses.Load(),
+		Misses: t.misses.Load(), Shared: t.shared.Load(),
+	}
 }
 
 // KindStats returns the numbers of each kind by its name.

@@ -41,9 +41,10 @@ var (
 	queuedFor     = describe("operations_queued_seconds_total", "How long those of driftgraph_operations_queued_total waited, all together.", "class")
 	shed          = describe("operations_shed_total", "Operations that were answered 503, since their turn did not come in time.", "class")
 	cacheHits     = describe("cache_hits_total", "Records that were answered fresh by the cache: by the tier memory or redis.", "kind", "tier")
-	cacheStale    = describe("cache_stale_hits_total", "Records that were answered by the cache although they were older than they should be.", "kind")
+	cacheStale    = describe("cache_stale_hits_total", "Records that were answered by a tier of the cache although they were older than they should be.", "kind", "tier")
 	cacheShared   = describe("cache_shared_total", "Records that were answered by a load that another operation had begun.", "kind")
-	cacheMisses   = describe("cache_misses_total", "Records that neither tier had.", "kind")
+	cacheMisses   = describe("cache_misses_total", "Records that a tier was asked for and did not answer at once.", "kind", "tier")
+	cacheFetches  = describe("cache_fetches_total", "Records that were asked of Drift, to refresh them too.", "kind")
 	cacheBytes    = describe("cache_memory_bytes", "What the records in this process take.")
 	cacheRefresh  = describe("cache_refreshes_total", "Records refreshed in the background, by result: ok or error.", "result")
 	cacheLeases   = describe("cache_lease_waits_total", "Records that were waited for because another replica was loading them.")
@@ -113,7 +114,7 @@ func (r *reader) collectDrift(out readings) {
 func (r *reader) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		running, runningLimit, waiting, queued, queuedFor, shed,
-		cacheHits, cacheStale, cacheShared, cacheMisses, cacheBytes, cacheRefresh, cacheLeases, cacheDrops, cacheClears,
+		cacheHits, cacheStale, cacheShared, cacheMisses, cacheFetches, cacheBytes, cacheRefresh, cacheLeases, cacheDrops, cacheClears,
 		redisUp, redisTrips, redisErrors, connections, subscriptions, liveRefused, eventsTold, eventGaps, eventOverflow,
 		webhookPosts, webhookUntold, driftRetries, driftRefused, driftLate, driftWaited, driftWaiting, driftRunning,
 		budgetLeft, budgetRate, breakerStates,
@@ -137,12 +138,15 @@ func (r *reader) Collect(to chan<- prometheus.Metric) {
 
 	for name, k := range r.Cache.KindStats() {
 		out.count(cacheHits, float64(k.L1Hits), name, "memory")
+		out.count(cacheStale, float64(k.L1Stale), name, "memory")
+		out.count(cacheMisses, float64(k.L1Misses), name, "memory")
 		if r.Cache.Shared() {
 			out.count(cacheHits, float64(k.RedisHits), name, "redis")
+			out.count(cacheStale, float64(k.RedisStale), name, "redis")
+			out.count(cacheMisses, float64(k.RedisMisses), name, "redis")
 		}
-		out.count(cacheStale, float64(k.StaleHits), name)
 		out.count(cacheShared, float64(k.Shared), name)
-		out.count(cacheMisses, float64(k.Misses), name)
+		out.count(cacheFetches, float64(k.Misses), name)
 	}
 	c := r.Cache.Stats()
 	out.gauge(cacheBytes, float64(c.Bytes))
