@@ -476,7 +476,7 @@ func TestEventsFromOtherSites(t *testing.T) {
 		}
 		text, _ := io.ReadAll(res.Body)
 		res.Body.Close()
-		if res.StatusCode != want || want == 200 && string(text) != ":\n\nevent: next\ndata: {\"data\":{\"viewer\":{\"caller\":\"anonymous\"}}}\n\nevent: complete\ndata:\n\n" {
+		if res.StatusCode != want || want == 200 && string(text) != "event: next\ndata: {\"data\":{\"viewer\":{\"caller\":\"anonymous\"}}}\n\nevent: complete\ndata:\n\n" {
 			t.Errorf("%q: status %d, %q", site, res.StatusCode, text)
 		}
 	}

@@ -166,7 +166,7 @@ type operation struct {
 	send   func(result []byte) error     // a result, as JSON in one line
 	refuse func(*graphql.Response) error // why it is not executed, or no longer
 	expel  func(*rejection)              // ends the connection of a caller who is one no longer
-	idle   func() error                  // called when there was nothing to send for KeepAlive; nil for nothing
+	idle   func() error                  // called once it hears events, and when there was nothing to send for KeepAlive; nil for nothing
 }
 
 // run answers the operation until it is over, ctx ends or the connection fails.
@@ -189,6 +189,11 @@ func (o *operation) run(ctx context.Context, op *graphql.OperationContext) error
 	}
 	s := o.live.Subscribe(ctx, filter)
 	defer s.Close()
+	if o.idle != nil {
+		if err := o.idle(); err != nil {
+			return err
+		}
+	}
 	for {
 		d, err := o.next(ctx, s)
 		if err != nil {

@@ -55,10 +55,7 @@ func (l *Live) serveEvents(w http.ResponseWriter, r *http.Request, params *graph
 	h.Set("X-Content-Type-Options", "nosniff")
 	stream := &eventStream{writer: w, control: http.NewResponseController(w), patience: l.Patience}
 	_ = stream.control.SetReadDeadline(time.Time{}) // the body is read; what comes is the end of the connection
-	if stream.write(":\n\n") != nil {
-		return
-	}
-	var again atomic.Bool // the client is to connect again
+	var again atomic.Bool                           // the client is to connect again
 	if len(refused) == 0 && op.Operation.Operation == ast.Subscription {
 		go func() {
 			if l.turn(life) {
@@ -68,7 +65,7 @@ func (l *Live) serveEvents(w http.ResponseWriter, r *http.Request, params *graph
 		}()
 	}
 	expel := func(r *rejection) { _ = stream.refuse(&graphql.Response{Errors: r.list()}) }
-	o := &operation{live: l, params: *params, send: stream.next, refuse: stream.refuse, expel: expel, idle: func() error { return stream.write(":\n\n") }}
+	o := &operation{live: l, params: *params, send: stream.next, refuse: stream.refuse, expel: expel, idle: stream.comment}
 	if len(refused) > 0 {
 		_ = o.deny(ctx, op, refused)
 	} else {
@@ -113,6 +110,9 @@ func (s *eventStream) next(result []byte) error {
 	b.WriteString("\n\n")
 	return s.write(b.String())
 }
+
+// comment sends what clients pass over.
+func (s *eventStream) comment() error { return s.write(":\n\n") }
 
 func (s *eventStream) write(text string) error {
 	if err := s.control.SetWriteDeadline(time.Now().Add(s.patience)); err != nil {
