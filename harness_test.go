@@ -28,6 +28,7 @@ import (
 	"github.com/driftgraph/driftgraph/metrics"
 	"github.com/driftgraph/driftgraph/queue"
 	"github.com/driftgraph/driftgraph/sandbox"
+	"github.com/driftgraph/driftgraph/tracing"
 	"github.com/driftgraph/driftgraph/webhooks"
 )
 
@@ -64,6 +65,7 @@ type parts struct {
 	caller *auth.Caller                    // of all operations; nil for whoever the gateway takes for one
 	guard  func(http.Handler) http.Handler // stands before the gateway; nil for nothing
 	calm   bool                            // Redis may take its time, as a slow machine does
+	traces *tracing.Tracing                // of all operations and calls; nil for none
 }
 
 // calledBy has a caller send each request.
@@ -116,7 +118,11 @@ func assemble(t testing.TB, p parts, args ...string) *gateway {
 	meter := metrics.New("test")
 	all, err := newTenants(tenantOptions{
 		Config: &c.Serve, BaseURL: upstream.URL, Auth: drift.StaticToken(testToken), Redis: p.redis, Log: log,
-		Now: func() time.Time { return present }, Told: func(_ context.Context, call drift.Call) { meter.Call(call) }, RedisTimeout: patience,
+		Now: func() time.Time { return present }, RedisTimeout: patience,
+		Told: func(ctx context.Context, call drift.Call) {
+			meter.Call(call)
+			p.traces.Call(ctx, call)
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -130,7 +136,11 @@ func assemble(t testing.TB, p parts, args ...string) *gateway {
 	}
 	t.Cleanup(closeTrail)
 	waiting := queue.New(c.Serve.queue())
-	execute := newExecutor(&c.Serve, all.source, trail, log, graph.Observe{Tell: meter.Operation}, c.Serve.admit(waiting))
+	outer := []graphql.HandlerExtension{graph.Observe{Tell: meter.Operation}, c.Serve.admit(waiting)}
+	if p.traces != nil {
+		outer = append([]graphql.HandlerExtension{graph.Trace{Tracer: p.traces.Tracer()}}, outer...)
+	}
+	execute := newExecutor(&c.Serve, all.source, trail, log, outer...)
 	if execute.Persisted, err = all.persisted(execute); err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io"
+	"log/slog"
 	"maps"
 	"net"
 	"net/http"
@@ -16,14 +20,17 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/driftgraph/driftgraph/auth"
 	"github.com/driftgraph/driftgraph/graph"
+	"github.com/driftgraph/driftgraph/tracing"
 )
 
 // The mark is part of all that is personal in TestLeaks, the other of all that is
@@ -61,22 +68,106 @@ func TestLeaks(t *testing.T) {
 	for _, kind := range []string{"401", "403", "404", "409", "422", "429", "500", "503", "html", "shape", "cut", "hang"} {
 		t.Run(kind, func(t *testing.T) { testBadWeather(t, kind, codes) })
 	}
-	for _, code := range []string{
-		graph.CodeParseFailed, graph.CodeValidationFailed, graph.CodeBadUserInput, graph.CodeForbidden, graph.CodeQueryTooComplex, graph.CodeRESTBudgetExceeded,
-		graph.CodeRateLimited, graph.CodeUpstreamRateLimited, graph.CodeUpstreamUnauthorized, graph.CodeUpstreamForbidden, graph.CodeUpstreamTimeout,
-		graph.CodeUpstreamUnavailable, graph.CodeUpstreamInvalidResponse, graph.CodeTimeout, graph.CodeInternalServerError,
-	} {
+	t.Run("turned away", func(t *testing.T) { testTurnedAway(t, codes) })
+	for _, code := range allCodes(t) {
 		if !codes[code] {
 			t.Errorf("no error was a %s, only %v", code, slices.Sorted(maps.Keys(codes)))
 		}
 	}
 }
 
+// allCodes returns the values of extensions.code, as graph/errors.go has them.
+func allCodes(t *testing.T) (codes []string) {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), filepath.Join("graph", "errors.go"), nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for node := range ast.Preorder(file) {
+		constant, ok := node.(*ast.ValueSpec)
+		if !ok || !strings.HasPrefix(constant.Names[0].Name, "Code") {
+			continue
+		}
+		code, err := strconv.Unquote(constant.Values[0].(*ast.BasicLit).Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		codes = append(codes, code)
+	}
+	if len(codes) < 18 {
+		t.Fatalf("the codes are %q", codes)
+	}
+	return codes
+}
+
+// testTurnedAway has those who are not let in, ask too often or name documents
+// that are none show what is secret and whom they ask for.
+func testTurnedAway(t *testing.T, codes map[string]bool) {
+	received, traces := collect(t)
+	file := newKeysFile(t)
+	key, line := newKey(t, "dashboard", time.Time{}, auth.Permissions()...)
+	file.write(line)
+	manifest := filepath.Join(t.TempDir(), "manifest.json")
+	if err := os.WriteFile(manifest, []byte(`{"quokka":"{ contact(id: 5) { name } }"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	g := assemble(t, parts{traces: traces}, "--auth=api-key", "--auth-keys-file="+file.path, "--caller-rate=0.01", "--caller-burst=4",
+		"--trusted-documents="+manifest, "--trusted-documents-only")
+	i := &informer{t: t, g: g, codes: codes}
+	header := func(credential string) http.Header {
+		return http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " + credential}, "X-Request-Id": {markedMail}}
+	}
+	query := fmt.Sprintf(`{"query":%q}`, `{ contactsByEmail(email: "`+markedMail+`") { nodes { name } } }`)
+	i.raw(http.MethodPost, "/graphql", `{"documentId":"quokka"}`, header(key))
+	for _, request := range []string{query, `{"documentId":"` + markedMail + `"}`, `{"id":"quokka","query":"{ quokka }"}`} {
+		i.raw(http.MethodPost, "/graphql", request, header(key))
+	}
+	if text := i.raw(http.MethodPost, "/graphql", query, header(key)); !strings.Contains(text, graph.CodeRateLimited) {
+		t.Errorf("who asks too often is told %s", text)
+	}
+	i.raw(http.MethodPost, "/graphql", query, nil)
+	for n := 0; !strings.Contains(i.raw(http.MethodPost, "/graphql", query, header(fmt.Sprint(mark, n, secretMark))), graph.CodeRateLimited); n++ {
+		if n == 100 {
+			t.Fatal("nobody is locked out")
+		}
+	}
+	traces.Close(t.Context())
+	for where, text := range map[string]string{"the log": g.log.String(), "the spans": received.String()} {
+		for _, found := range append(leaks(text), regexp.MustCompile(regexp.QuoteMeta(key)).FindAllString(text, 1)...) {
+			t.Errorf("%s tells: …%s…", where, found)
+		}
+	}
+}
+
+// collect returns what tells a collector of operations and calls, and the
+// collector.
+func collect(t *testing.T) (*spans, *tracing.Tracing) {
+	t.Helper()
+	received := new(spans)
+	receiver := httptest.NewServer(received)
+	t.Cleanup(receiver.Close)
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.URL)
+	traces, err := tracing.New(t.Context(), "test", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { traces.Close(context.Background()) })
+	return received, traces
+}
+
+// String returns all that was received.
+func (s *spans) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return fmt.Sprintln(s.about, s.all)
+}
+
 // testBadWeather asks a Drift at which a thing goes wrong, and who says so with
 // names and addresses.
 func testBadWeather(t *testing.T, kind string, codes map[string]bool) {
+	received, traces := collect(t)
 	for _, args := range [][]string{{"--drift-timeout=200ms", "--operation-timeout=2s"}, {"--operation-timeout=200ms"}} {
-		g := assemble(t, parts{front: (&weather{kind}).front}, args...)
+		g := assemble(t, parts{front: (&weather{kind}).front, traces: traces}, args...)
 		i := &informer{t: t, g: g, codes: codes}
 		i.ask(`{ contact(id: 5) { name } contactsByEmail(email: "`+markedMail+`") { nodes { name } } contactsByExternalId(externalIds: ["quokka-7"]) { name } }`, nil)
 		i.ask(`mutation { updateContact(input: {id: 5, attributes: {name: "Quokka"}}) { userErrors { message field code } }
@@ -87,6 +178,10 @@ func testBadWeather(t *testing.T, kind string, codes map[string]bool) {
 		if kind != "404" && kind != "hang" && !strings.Contains(g.log.String(), "a call to Drift failed") {
 			t.Errorf("the log tells of no call that failed: %s", g.log)
 		}
+	}
+	traces.Close(t.Context())
+	for _, found := range leaks(received.String()) {
+		t.Errorf("the spans tell: …%s…", found)
 	}
 }
 
@@ -99,7 +194,8 @@ func testLeaks(t *testing.T, sealed bool, codes map[string]bool) {
 	if sealed {
 		args = append(args, "--redis-url=redis://"+server.address, "--cache-key="+strings.Repeat(markedKey, 16))
 	}
-	g := assemble(t, parts{redis: client, front: new(weather).front, use: panics{}}, args...)
+	received, traces := collect(t)
+	g := assemble(t, parts{redis: client, front: new(weather).front, use: panics{}, traces: traces, calm: true}, args...)
 	i := &informer{t: t, g: g, codes: codes}
 	f := g.drift.Fixtures()
 
@@ -154,8 +250,15 @@ func testLeaks(t *testing.T, sealed bool, codes map[string]bool) {
 		i.told("an event of a subscription", answer)
 	}
 	i.ask(read, ids)
+	registered := `{ contactsByEmail(email: "` + markedMail + `") { nodes { id } } }`
+	for _, request := range []map[string]any{byHash(sha(registered), ""), byHash(sha(registered), registered), byHash(sha(registered), "")} {
+		i.told("a persisted query", g.send(t, request))
+	}
 	g.records.Wait()
 	keys, values := dump(t, client)
+	if !strings.Contains(keys, sha(registered)) {
+		t.Errorf("the persisted query is not in Redis: %s", keys)
+	}
 	if strings.Contains(strings.ToLower(values), mark) == sealed {
 		t.Errorf("encrypted %t, and the mark is in the values of Redis: %t", sealed, !sealed)
 	}
@@ -210,10 +313,11 @@ func testLeaks(t *testing.T, sealed bool, codes map[string]bool) {
 		t.Fatalf("the audit log is %s, %v", audited, err)
 	}
 	metrics := i.raw(http.MethodGet, "/metrics", "", nil)
+	traces.Close(t.Context())
 	told := spy.published.String()
 	for where, text := range map[string]string{
 		"the log": g.log.String(), "the audit log": string(audited),
-		"the keys of Redis": keys + later, "what is published in Redis": told, "the metrics": metrics,
+		"the keys of Redis": keys + later, "what is published in Redis": told, "the metrics": metrics, "the spans": received.String(),
 	} {
 		if len(text) < 100 {
 			t.Errorf("%s has little to say: %q", where, text)
@@ -450,7 +554,15 @@ func dump(t *testing.T, client redis.UniversalClient) (keys, values string) {
 			fmt.Fprintln(&names, client.ZRange(t.Context(), key, 0, -1).Val())
 		case "none": // it has ended
 		case "hash":
-			fmt.Fprintln(&names, client.HGetAll(t.Context(), key).Val())
+			fields := client.HGetAll(t.Context(), key).Val()
+			if strings.HasSuffix(key, ":documents}:texts") {
+				for hash, text := range fields {
+					fmt.Fprintln(&names, hash)
+					fmt.Fprintln(&all, text)
+				}
+				continue
+			}
+			fmt.Fprintln(&names, fields)
 		case "string":
 			fmt.Fprintln(&all, client.Get(t.Context(), key).Val())
 		default:
