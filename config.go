@@ -114,7 +114,9 @@ type serveConfig struct {
 	MaxDirectives     int           `group:"Limits" default:"50" placeholder:"N" help:"Most directives in a GraphQL document."`
 	MaxRESTCalls      int           `group:"Limits" name:"max-rest-calls" default:"500" placeholder:"N" help:"Most calls to Drift that an operation may take."`
 	MaxSubscriptions  int           `group:"Limits" default:"10000" placeholder:"N" help:"Most subscriptions at once, and most connections that last."`
-	OperationTimeout  time.Duration `group:"Limits" default:"15s" placeholder:"TIME" help:"How long an operation may take. What is there by then is answered."`
+	OperationTimeout  time.Duration `group:"Limits" default:"15s" placeholder:"TIME" help:"How long a query may take, and each event of a subscription. What is there by then is answered."`
+
+	MutationTimeout *time.Duration `group:"Limits" placeholder:"TIME" help:"How long a mutation may take. Default: twice OPERATION_TIMEOUT."`
 
 	MaxOperations    int           `group:"Limits" placeholder:"N" help:"Most operations at once; others wait. Default: 32 for each processor."`
 	MaxQueued        int           `group:"Limits" placeholder:"N" help:"Most operations that wait; others are answered 503. Default: 8 times MAX_OPERATIONS."`
@@ -368,7 +370,7 @@ func (c *serveConfig) Validate() error {
 		name  string
 		value time.Duration
 	}{
-		{"DRIFT_TIMEOUT", c.DriftTimeout}, {"OPERATION_TIMEOUT", c.OperationTimeout}, {"QUEUE_TIMEOUT", c.QueueTimeout}, {"DRAIN_TIMEOUT", c.DrainTimeout},
+		{"DRIFT_TIMEOUT", c.DriftTimeout}, {"OPERATION_TIMEOUT", c.OperationTimeout}, {"MUTATION_TIMEOUT", c.mutationTimeout()}, {"QUEUE_TIMEOUT", c.QueueTimeout}, {"DRAIN_TIMEOUT", c.DrainTimeout},
 		{"CACHE_TTL_CONTACT", c.CacheTTL.Contact}, {"CACHE_TTL_USER", c.CacheTTL.User},
 		{"CACHE_TTL_CONVERSATION", c.CacheTTL.Conversation}, {"CACHE_TTL_CONVERSATION_LIST", c.CacheTTL.ConversationList},
 		{"CACHE_TTL_CONVERSATION_STATS", c.CacheTTL.ConversationStats}, {"CACHE_TTL_CONVERSATION_REPORT", c.CacheTTL.ConversationReport},
@@ -456,6 +458,20 @@ func (c *serveConfig) queue() queue.Options {
 	o := queue.Options{Running: cmp.Or(c.MaxOperations, operationsPerProcessor*runtime.GOMAXPROCS(0)), Patience: c.QueueTimeout}
 	o.Waiting = cmp.Or(c.MaxQueued, queuedPerOperation*o.Running)
 	return o
+}
+
+// mutationTimeout returns how long a mutation may take: longer than what only
+// reads, as it makes its changes one after another and then reads.
+func (c *serveConfig) mutationTimeout() time.Duration {
+	if c.MutationTimeout != nil {
+		return *c.MutationTimeout
+	}
+	return 2 * c.OperationTimeout
+}
+
+// longestOperation returns how long an operation of any kind may take.
+func (c *serveConfig) longestOperation() time.Duration {
+	return max(c.OperationTimeout, c.mutationTimeout())
 }
 
 // checkAddress refuses what is no address to listen on.

@@ -251,7 +251,7 @@ func serve(ctx context.Context, c *serveConfig, hide *redact.Redactor, stdout, s
 		Handler:           newHandler(c, execute, live, door, receiver, log, health),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      c.QueueTimeout + c.OperationTimeout + 30*time.Second,
+		WriteTimeout:      c.QueueTimeout + c.longestOperation() + 30*time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
@@ -444,7 +444,7 @@ func newExecutor(c *serveConfig, source func(context.Context) *loaders.Source, t
 	}
 	e.Use(graph.Size{Fields: c.MaxFields})
 	e.Use(graph.Permissions{})
-	e.Use(graph.REST{Source: source, Open: c.sandboxed(), MaxCalls: c.MaxRESTCalls, MaxBytes: int64(c.MaxResponseBytes), Timeout: c.OperationTimeout})
+	e.Use(graph.REST{Source: source, Open: c.sandboxed(), MaxCalls: c.MaxRESTCalls, MaxBytes: int64(c.MaxResponseBytes), Timeout: c.OperationTimeout, MutationTimeout: c.mutationTimeout()})
 	return e
 }
 

@@ -62,7 +62,8 @@ func newTenants(o tenantOptions) (*tenants, error) {
 		keys:          keys,
 	}
 	t.records = cache.New(cache.Options{
-		Bytes: int64(o.Config.CacheL1Bytes), Redis: o.Redis, Keys: keys, Listener: t.bus.Listener(), LoadTimeout: o.Config.OperationTimeout,
+		Bytes: int64(o.Config.CacheL1Bytes), Redis: o.Redis, Keys: keys, Listener: t.bus.Listener(),
+		LoadTimeout: o.Config.longestOperation(), LeasePatience: min(o.Config.OperationTimeout, o.Config.mutationTimeout()) / 2,
 		Fallback: loaders.Fallback, Log: o.Log, RedisTimeout: o.RedisTimeout,
 	})
 	if t.store, err = loaders.NewStore(t.records, o.Config.CacheTTL.loaders(), o.Config.CacheStale); err == nil {

@@ -56,6 +56,10 @@ type Options struct {
 	// who started it allows, since others may share it; 0 for 15 s.
 	LoadTimeout time.Duration
 
+	// LeasePatience bounds how long a load waits for that of another process before
+	// it asks the source itself; 0 for half of LoadTimeout.
+	LeasePatience time.Duration
+
 	// Fallback says by which errors of a fetch the source cannot answer now, such
 	// as an outage, a timeout or a rate limit. Then a record that is older than it
 	// should be may stand in, as KindOptions.Keep says. nil for none.
@@ -72,6 +76,7 @@ type Cache struct {
 	remote      *remote // nil if there is no Redis
 	ears        *ears   // nil if there is no Redis
 	loadTimeout time.Duration
+	patience    time.Duration // with another process
 	fallback    func(error) bool
 	log         *slog.Logger
 	work        work
@@ -99,8 +104,10 @@ type forgetter interface {
 
 // New returns a Cache. It does not wait for Redis, which may be down.
 func New(o Options) *Cache {
+	o.LoadTimeout = cmp.Or(o.LoadTimeout, 15*time.Second)
 	c := &Cache{
-		loadTimeout: cmp.Or(o.LoadTimeout, 15*time.Second),
+		loadTimeout: o.LoadTimeout,
+		patience:    cmp.Or(o.LeasePatience, o.LoadTimeout/2),
 		log:         cmp.Or(o.Log, slog.Default()),
 		kinds:       make(map[string]forgetter),
 		fallback:    o.Fallback,

@@ -279,7 +279,7 @@ func (b *batch[K, V]) run(ctx context.Context, fetch Fetch[K, V]) {
 		case <-ctx.Done():
 			return
 		}
-		if time.Since(begun) > c.loadTimeout/2 { // it may take as long again
+		if time.Since(begun) > c.patience {
 			b.call(ctx, waiting, fetch)
 			return
 		}

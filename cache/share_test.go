@@ -180,6 +180,20 @@ func TestReplicaHangs(t *testing.T) {
 	check(t, first, "1 NETWORK")
 }
 
+// Who has been patient with another process goes to the source, however long a load
+// may take.
+func TestReplicaPatience(t *testing.T) {
+	server := startRedis(t)
+	a := patient(cache.Options{Redis: server.client(t)})
+	b := patient(cache.Options{Redis: server.client(t), LoadTimeout: time.Hour, LeasePatience: 200 * time.Millisecond})
+	held := source{hold: make(chan struct{})}
+	first := newKind(t, a).Load(t.Context(), "t", []int64{1}, held.fetch)
+	await(t, "the lease to be taken", func() bool { return a.Stats().Misses == 1 })
+	check(t, newKind(t, b).Load(t.Context(), "t", []int64{1}, new(source).fetch), "1 NETWORK")
+	close(held.hold)
+	check(t, first, "1 NETWORK")
+}
+
 // Of two processes that find the same record stale, one refreshes it for both.
 func TestReplicasRefreshOnce(t *testing.T) {
 	server := startRedis(t)

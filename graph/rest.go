@@ -35,6 +35,8 @@ type REST struct {
 	MaxCalls int           // to Drift that an operation may take; 0 for any number
 	MaxBytes int64         // of an answer, as JSON; 0 for any number
 	Timeout  time.Duration // of loading: what is not there by then is null, with an error
+
+	MutationTimeout time.Duration // in place of Timeout, of a mutation: its changes, and what it reads then
 }
 
 // ExtensionName names the extension to gqlgen.
@@ -90,7 +92,11 @@ func (r REST) InterceptOperation(ctx context.Context, next graphql.OperationHand
 	}
 	// What is not there when the time is over is answered as null with an
 	// error; the rest is answered. So the time bounds loading, not executing.
-	bounded, cancel := context.WithTimeout(ctx, r.Timeout)
+	timeout := r.Timeout
+	if graphql.GetOperationContext(ctx).Operation.Operation == ast.Mutation {
+		timeout = r.MutationTimeout
+	}
+	bounded, cancel := context.WithTimeout(ctx, timeout)
 	l := r.Source(ctx).Loaders(bounded, loaders.Operation{
 		Plan: o.plan, Caller: auth.CallerOf(ctx).Name, MaxCalls: r.MaxCalls, MaxBytes: r.MaxBytes, Steps: o.mode == planFull,
 	})
