@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/ed25519"
@@ -26,6 +27,7 @@ import (
 	"github.com/driftgraph/driftgraph/auth"
 	"github.com/driftgraph/driftgraph/drift"
 	"github.com/driftgraph/driftgraph/events"
+	"github.com/driftgraph/driftgraph/graph"
 	"github.com/driftgraph/driftgraph/sandbox"
 )
 
@@ -384,6 +386,90 @@ func TestSocketKeys(t *testing.T) {
 	defer cancel()
 	if _, text, err := conn.Read(ctx); websocket.CloseStatus(err) != 4403 {
 		t.Errorf("without the key the next event is told by %s, %v", text, err)
+	}
+}
+
+// TestEventsKeys listens by server-sent events and takes the key away: the next
+// event is not told, and a stream that has none ends, too, as a WebSocket does.
+func TestEventsKeys(t *testing.T) {
+	t.Parallel()
+	for _, quiet := range []bool{false, true} {
+		t.Run(fmt.Sprintf("quiet=%t", quiet), func(t *testing.T) {
+			t.Parallel()
+			file := newKeysFile(t)
+			key, line := newKey(t, "dashboard", time.Time{}, auth.Permissions()...)
+			other, otherLine := newKey(t, "other", time.Time{}, auth.Permissions()...)
+			file.write(line, otherLine)
+			p := parts{live: graph.LiveOptions{KeepAlive: time.Hour}}
+			if quiet {
+				p.live.KeepAlive = 10 * time.Millisecond
+			}
+			g := assemble(t, p, "--auth=api-key", "--auth-keys-file="+file.path)
+			listen := func(key string) *stream {
+				t.Helper()
+				req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, g.url+"/graphql", strings.NewReader(`{"query":"subscription { contactUpdated { id } }"}`))
+				if err != nil {
+					t.Fatal(err)
+				}
+				req.Header = http.Header{"Content-Type": {"application/json"}, "Accept": {"text/event-stream"}, "Authorization": {"Bearer " + key}}
+				res, err := http.DefaultClient.Do(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { res.Body.Close() })
+				return &stream{bufio.NewReader(res.Body), res.Body}
+			}
+			withdrawn, stays := listen(key), listen(other)
+			eventually(t, func() bool { return g.bus.Stats().Subscribers == 2 })
+			socket, _, err := websocket.Dial(t.Context(), g.url+"/graphql", &websocket.DialOptions{
+				Subprotocols: []string{"graphql-transport-ws"}, HTTPHeader: http.Header{"Authorization": {"Bearer " + key}},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = socket.CloseNow() })
+			for _, text := range []string{`{"type":"connection_init"}`, `{"type":"subscribe","id":"1","payload":{"query":"subscription { messageAdded { id } }"}}`} {
+				if err := socket.Write(t.Context(), websocket.MessageText, []byte(text)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, text, err := socket.Read(t.Context()); err != nil || !strings.Contains(string(text), "connection_ack") {
+				t.Fatalf("a WebSocket begins with %s, %v", text, err)
+			}
+			eventually(t, func() bool { return g.bus.Stats().Subscribers == 3 })
+			contact := events.Event{Kind: events.ContactUpdated, Contact: drift.ID(g.drift.Fixtures().EnrichedContactID)}
+			g.bus.Publish(contact)
+			for _, s := range []*stream{withdrawn, stays} {
+				if r := s.next(t); r.code() != "" {
+					t.Errorf("an event is told by %s", r.Text)
+				}
+			}
+			file.write(otherLine)
+			eventually(t, func() bool { return g.knock(t, whoAmI, "Bearer "+key).Status == http.StatusUnauthorized })
+			if !quiet {
+				g.bus.Publish(contact)
+			}
+			if quiet {
+				if _, text, err := socket.Read(t.Context()); websocket.CloseStatus(err) != 4403 {
+					t.Errorf("without the key a WebSocket is told %s, %v", text, err)
+				}
+			}
+			if r := withdrawn.next(t); r.code() != graph.CodeUnauthenticated || r.Data != nil {
+				t.Errorf("without the key it is told %s", r.Text)
+			}
+			if !withdrawn.ended(t) {
+				t.Error("without the key the stream goes on")
+			}
+			if quiet {
+				g.bus.Publish(contact)
+			}
+			if r := stays.next(t); r.code() != "" {
+				t.Errorf("another's event is told by %s", r.Text)
+			}
+			if quiet {
+				eventually(t, func() bool { return g.bus.Stats().Subscribers == 1 })
+			}
+		})
 	}
 }
 

@@ -166,7 +166,7 @@ type operation struct {
 	send   func(result []byte) error     // a result, as JSON in one line
 	refuse func(*graphql.Response) error // why it is not executed, or no longer
 	expel  func(*rejection)              // ends the connection of a caller who is one no longer
-	idle   func() error                  // called once it hears events, and when there was nothing to send for KeepAlive; nil for nothing
+	idle   func() error                  // called once it hears events, and when there was nothing to tell for KeepAlive; nil for nothing
 }
 
 // run answers the operation until it is over, ctx ends or the connection fails.
@@ -210,17 +210,22 @@ func (o *operation) run(ctx context.Context, op *graphql.OperationContext) error
 	}
 }
 
-// next waits for an event, and calls idle meanwhile.
+// next waits for an event. While there is none it judges the caller anew now and
+// then, and calls idle.
 func (o *operation) next(ctx context.Context, s *events.Subscription) (*events.Delivery, error) {
-	if o.idle == nil {
-		return s.Next(ctx)
-	}
 	for {
 		quiet, cancel := context.WithTimeout(ctx, o.live.KeepAlive)
 		d, err := s.Next(quiet)
 		cancel()
 		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
 			return d, err
+		}
+		if _, err := auth.Again(ctx); errors.Is(err, auth.ErrUnauthenticated) {
+			o.expel(rejectionOf(err))
+			return nil, errRefused
+		}
+		if o.idle == nil {
+			continue
 		}
 		if err := o.idle(); err != nil {
 			return nil, err
