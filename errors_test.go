@@ -234,7 +234,14 @@ func TestUpstreamErrors(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			g := newGateway(t, sandbox.Config{Faults: faults}, "--drift-timeout=150ms", "--operation-timeout=4s")
+			var args []string
+			switch code {
+			case graph.CodeUpstreamTimeout:
+				args = []string{"--drift-timeout=1500ms"} // in which a busy machine answers the rest
+			case graph.CodeUpstreamRateLimited:
+				args = []string{"--operation-timeout=4s"}
+			}
+			g := newGateway(t, sandbox.Config{Faults: faults}, args...)
 			r := g.ask(t, `{
 				contact(id: 21840002652) { name }
 				user(id: 412077) { name }
@@ -384,7 +391,8 @@ func TestRootFailure(t *testing.T) {
 // TestOperationTimeout has a contact hang for longer than an operation may
 // take: what is there by then is answered.
 func TestOperationTimeout(t *testing.T) {
-	g := newGateway(t, sandbox.Config{Faults: []sandbox.Fault{{Route: "/contacts/{id}", Kind: sandbox.Hang}}}, "--operation-timeout=400ms", "--drift-timeout=1m")
+	t.Parallel()
+	g := newGateway(t, sandbox.Config{Faults: []sandbox.Fault{{Route: "/contacts/{id}", Kind: sandbox.Hang}}}, "--operation-timeout=3s", "--drift-timeout=1m")
 	r := g.ask(t, `{ conversations(first: 3) { nodes { status contact { id name } tags { name } } } }`)
 	var want []complaint
 	for i := range 3 {

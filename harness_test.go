@@ -64,7 +64,7 @@ type parts struct {
 	use    graphql.HandlerExtension        // of the executor; nil for none beside the gateway's
 	caller *auth.Caller                    // of all operations; nil for whoever the gateway takes for one
 	guard  func(http.Handler) http.Handler // stands before the gateway; nil for nothing
-	calm   bool                            // Redis may take its time, as a slow machine does
+	lost   bool                            // Redis does not answer, or will not for a while
 	traces *tracing.Tracing                // of all operations and calls; nil for none
 }
 
@@ -111,14 +111,10 @@ func assemble(t testing.TB, p parts, args ...string) *gateway {
 	}
 	book := new(logbook)
 	log := slog.New(slog.NewJSONHandler(book, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	var patience time.Duration
-	if p.calm {
-		patience = time.Minute
-	}
 	meter := metrics.New("test")
 	all, err := newTenants(tenantOptions{
 		Config: &c.Serve, BaseURL: upstream.URL, Auth: drift.StaticToken(testToken), Redis: p.redis, Log: log,
-		Now: func() time.Time { return present }, RedisTimeout: patience,
+		Now: func() time.Time { return present },
 		Told: func(ctx context.Context, call drift.Call) {
 			meter.Call(call)
 			p.traces.Call(ctx, call)
@@ -128,6 +124,9 @@ func assemble(t testing.TB, p parts, args ...string) *gateway {
 		t.Fatal(err)
 	}
 	t.Cleanup(all.Close)
+	if p.redis != nil && !p.lost {
+		eventually(t, func() bool { return !all.records.Stats().Deaf }) // which empties its own tier when it begins to hear
+	}
 	receiver := newReceiver(webhookSecret, all, log)
 	t.Cleanup(receiver.Close)
 	trail, closeTrail, err := c.Serve.audit(log, nil)

@@ -222,10 +222,10 @@ func TestRedisLostTellsOfAGap(t *testing.T) {
 	awaitHearing(t, a, b)
 	change("555-0001")
 	until("555-0001")
-	server.stop()
+	server.Kill()
 	gap()
 	change("555-0002") // nobody can tell b
-	server.start(t)
+	server.Restart(t)
 	gap()
 	awaitHearing(t, a, b)
 	change("555-0003")
@@ -386,7 +386,7 @@ func TestRevoked(t *testing.T) {
 
 // TestSocketProtocol breaks the rules of graphql-transport-ws, one at a time.
 func TestSocketProtocol(t *testing.T) {
-	g := assemble(t, parts{live: graph.LiveOptions{Patience: 200 * time.Millisecond}})
+	g, hasty := assemble(t, parts{}), assemble(t, parts{live: graph.LiveOptions{Patience: time.Millisecond}})
 	const subscribe = `{"type":"subscribe","id":"1","payload":{"query":"subscription { contactUpdated { id } }"}}`
 	const begin = `{"type":"connection_init"}`
 	tests := []struct {
@@ -409,6 +409,9 @@ func TestSocketProtocol(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := g.connect(t)
+			if tt.messages == nil {
+				s = hasty.connect(t)
+			}
 			for _, text := range tt.messages {
 				if err := s.conn.Write(t.Context(), websocket.MessageText, []byte(text)); err != nil {
 					break
@@ -537,7 +540,7 @@ func TestSubscriptionLimits(t *testing.T) {
 
 // TestKeepAlive is quiet for a while on both transports.
 func TestKeepAlive(t *testing.T) {
-	g := assemble(t, parts{live: graph.LiveOptions{KeepAlive: 5 * time.Millisecond, Patience: time.Second}})
+	g := assemble(t, parts{live: graph.LiveOptions{KeepAlive: 5 * time.Millisecond}})
 	pings := make(chan struct{}, 1000)
 	conn, _, err := websocket.Dial(t.Context(), g.url+"/graphql", &websocket.DialOptions{
 		Subprotocols: []string{"graphql-transport-ws"},

@@ -133,7 +133,7 @@ func TestMetrics(t *testing.T) {
 	}
 
 	eventually(t, func() bool { return scrapeMetrics(t, g.url).value("driftgraph_redis_up") == 1 })
-	server.stop()
+	server.Kill()
 	g.get(t, `{ contactAttributes { name } }`)
 	eventually(t, func() bool {
 		s := scrapeMetrics(t, g.url)

@@ -60,8 +60,8 @@ func (r *reply) code() string {
 func TestPersistedQueries(t *testing.T) {
 	server := startRedis(t)
 	client := server.client(t)
-	first := assemble(t, parts{redis: client, calm: true})
-	second := assemble(t, parts{redis: server.client(t), drift: first.drift, calm: true})
+	first := assemble(t, parts{redis: client})
+	second := assemble(t, parts{redis: server.client(t), drift: first.drift})
 	const query = `{ viewer { caller } }`
 	r := first.send(t, byHash(sha(query), ""))
 	if r.code() != graph.CodePersistedQueryNotFound || r.Errors[0].Message != "PersistedQueryNotFound" || r.Status != 200 || r.Data != nil {
@@ -138,7 +138,7 @@ func TestPersistedQueries(t *testing.T) {
 	})
 
 	t.Run("without Redis", func(t *testing.T) {
-		server.stop()
+		server.Kill()
 		const another = `{ viewer { caller __typename } }`
 		if r := second.send(t, byHash(sha(another), "")); r.code() != graph.CodePersistedQueryNotFound {
 			t.Errorf("what nobody registered is answered %s", r.Text)
@@ -159,9 +159,9 @@ func TestPersistedSealed(t *testing.T) {
 			keys[i] = strings.Repeat(key, 16)
 		}
 		if len(keys) > 0 {
-			args = append(args, "--redis-url="+server.url(), "--cache-key="+strings.Join(keys, ","))
+			args = append(args, "--redis-url="+server.URL(), "--cache-key="+strings.Join(keys, ","))
 		}
-		return assemble(t, parts{redis: server.client(t), calm: true}, args...)
+		return assemble(t, parts{redis: server.client(t)}, args...)
 	}
 	const query = `query Marked { viewer { caller } }`
 	find := func(name string, g *gateway, want string) {

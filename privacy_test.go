@@ -50,7 +50,7 @@ func TestForgotten(t *testing.T) {
 		"webhook, deleted, loads before": {webhook: true, deletes: true, loads: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			client := server.calm(t)
+			client := server.client(t)
 			client.FlushAll(t.Context())
 			first, second := &door{later: !tt.deletes}, &door{later: !tt.deletes, all: true}
 			args := []string{"--cache-ttl-contact=1h", "--cache-ttl-message=1h", "--cache-ttl-conversation=1h"}
@@ -59,10 +59,9 @@ func TestForgotten(t *testing.T) {
 			}
 			emulator := newSandbox(sandbox.Config{})
 			replica := func(d *door) *gateway {
-				return assemble(t, parts{drift: emulator, front: d.stand, redis: server.calm(t), calm: true}, args...)
+				return assemble(t, parts{drift: emulator, front: d.stand, redis: server.client(t)}, args...)
 			}
 			a, b := replica(first), replica(second)
-			eventually(t, func() bool { return client.PubSubNumSub(t.Context(), "dg:1:drops").Val()["dg:1:drops"] == 2 })
 			p := a.mark(t)
 			first.meets.Store(p.contact)
 			second.meets.Store(p.contact)
@@ -191,8 +190,8 @@ func TestTombstoneCostsNothing(t *testing.T) {
 func TestDeletionReplay(t *testing.T) {
 	server := startRedis(t)
 	d := &door{later: true}
-	a := assemble(t, parts{front: d.stand, redis: server.calm(t), calm: true})
-	b := assemble(t, parts{front: d.stand, redis: server.calm(t), calm: true, drift: a.drift})
+	a := assemble(t, parts{front: d.stand, redis: server.client(t)})
+	b := assemble(t, parts{front: d.stand, redis: server.client(t), drift: a.drift})
 	a.mark(t)
 	a.calls()
 	event := fmt.Sprintf(`{"type":"gdpr_delete_requested","data":{"email":%q}}`, markedEmail)
@@ -213,8 +212,8 @@ func TestDeletionReplay(t *testing.T) {
 // that it may not be all.
 func TestDeletionWhileDriftFails(t *testing.T) {
 	server := startRedis(t)
-	client := server.calm(t)
-	g := assemble(t, parts{redis: client, calm: true}, "--drift-timeout=1s")
+	client := server.client(t)
+	g := assemble(t, parts{redis: client})
 	p := g.mark(t)
 	g.get(t, p.contactOnly)
 	g.records.Wait()

@@ -1,13 +1,8 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"io"
-	"net"
-	"os"
-	"os/exec"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,6 +11,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/driftgraph/driftgraph/cache"
+	"github.com/driftgraph/driftgraph/internal/redistest"
 )
 
 // TestSharedCache has two gateways share a Redis: what one has read costs the
@@ -30,20 +28,12 @@ func TestSharedCache(t *testing.T) {
 	}
 	first.records.Wait() // until Redis has it
 
-	// A gateway that finds Redis slow asks Drift, and the machine may be slow
-	// now and then.
-	calls := -1
-	for range 5 {
-		second := assemble(t, parts{redis: server.client(t), drift: first.drift})
-		if diff := cmp.Diff(want, string(second.ask(t, inbox).Text)); diff != "" {
-			t.Fatalf("the second gateway answers otherwise (-first +second):\n%.4000s", diff)
-		}
-		if calls = first.calls(); calls == 0 {
-			break
-		}
+	second := assemble(t, parts{redis: server.client(t), drift: first.drift})
+	if diff := cmp.Diff(want, string(second.ask(t, inbox).Text)); diff != "" {
+		t.Errorf("the second gateway answers otherwise (-first +second):\n%.4000s", diff)
 	}
-	if calls != 0 {
-		t.Errorf("the inbox cost another gateway %d calls, want 0", calls)
+	if n := first.calls(); n != 0 {
+		t.Errorf("the inbox cost another gateway %d calls, want 0", n)
 	}
 }
 
@@ -77,7 +67,7 @@ func TestRedisKeys(t *testing.T) {
 				t.Errorf("%q stands in the key %s", secret, key)
 			}
 		}
-		if client.PTTL(t.Context(), key).Val() <= 0 {
+		if client.PTTL(t.Context(), key).Val() == -1 {
 			t.Errorf("%s has no end", key)
 		}
 	}
@@ -116,9 +106,9 @@ func TestRedisLost(t *testing.T) {
 		}
 	}
 	reach(20)
-	server.stop()
+	server.Kill()
 	reach(100)
-	server.start(t)
+	server.Restart(t)
 	deadline := time.Now().Add(30 * time.Second)
 	for !strings.Contains(client.Info(t.Context(), "commandstats").Val(), "cmdstat_mget") {
 		reach(1)
@@ -134,81 +124,30 @@ func TestRedisLost(t *testing.T) {
 }
 
 // A redisServer is a redis-server of the test's own.
-type redisServer struct {
-	address string
-	options []string
-	ready   string // what it logs when it is
-	process *exec.Cmd
+type redisServer struct{ *redistest.Server }
+
+// startRedis runs a redis-server until the test ends.
+func startRedis(t *testing.T, options ...string) redisServer {
+	t.Helper()
+	return redisServer{redistest.Start(t, options...)}
 }
 
-// startRedis runs a redis-server until the test ends. Without one installed the
-// test is skipped, but not in CI.
-func startRedis(t *testing.T, options ...string) *redisServer {
+// client returns a client that waits for Redis as long as a busy machine has it
+// wait, so that what a test finds does not hang on that.
+func (s redisServer) client(t *testing.T) redis.UniversalClient {
 	t.Helper()
-	s := reserveRedis(t, options...)
-	s.start(t)
-	t.Cleanup(s.stop)
-	return s
+	client := connectRedis(t, s.PatientURL())
+	redistest.BePatient(client)
+	return client
 }
 
-// reserveRedis returns a redis-server that does not run yet.
-func reserveRedis(t *testing.T, options ...string) *redisServer {
+// connectRedis returns a client with the gateway's own impatience.
+func connectRedis(t *testing.T, url string) redis.UniversalClient {
 	t.Helper()
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+	client, err := cache.ConnectRedis(url)
 	if err != nil {
 		t.Fatal(err)
 	}
-	free.Close()
-	_, port, _ := net.SplitHostPort(free.Addr().String())
-	return &redisServer{
-		address: free.Addr().String(),
-		options: append(options, "--bind", "127.0.0.1", "--port", port, "--dir", t.TempDir(), "--save", ""),
-		ready:   "Ready to accept connections",
-	}
-}
-
-// url returns the URL of the server.
-func (s *redisServer) url() string { return "redis://" + s.address }
-
-// start runs the server, and returns when it is ready.
-func (s *redisServer) start(t *testing.T) {
-	t.Helper()
-	s.process = exec.Command("redis-server", s.options...)
-	out, err := s.process.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.process.Start(); err != nil {
-		t.Fatal(err)
-	}
-	for log := bufio.NewScanner(out); log.Scan(); {
-		if strings.Contains(log.Text(), s.ready) {
-			go func() { _, _ = io.Copy(io.Discard, out) }() // a full pipe would stop it
-			return
-		}
-	}
-	t.Fatal("redis-server does not start")
-}
-
-func (s *redisServer) stop() {
-	_ = s.process.Process.Kill()
-	_ = s.process.Wait()
-}
-
-// client returns a client with the gateway's own impatience.
-func (s *redisServer) client(t *testing.T) redis.UniversalClient {
-	t.Helper()
-	return connectRedis(t, s.url())
-}
-
-// calm returns a client for a gateway that is calm.
-func (s *redisServer) calm(t *testing.T) redis.UniversalClient {
-	t.Helper()
-	return connectRedis(t, s.url()+"?dial_timeout=1m&read_timeout=1m&write_timeout=1m&pool_timeout=1m")
+	t.Cleanup(func() { client.Close() })
+	return client
 }

@@ -80,7 +80,7 @@ func TestChains(t *testing.T) {
 			}
 			held := newGateway(t, sandbox.Config{Gate: func(r *http.Request) {
 				rounds[roundOf[step(r.URL.RequestURI())]].arrive(r.Context())
-			}}, "--drift-concurrency=500", "--drift-timeout=5s")
+			}}, "--drift-concurrency=500", "--drift-timeout=1m", "--operation-timeout=1m")
 			held.ask(t, c.query).mustSucceed(t)
 		})
 	}

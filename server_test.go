@@ -43,7 +43,7 @@ func TestRounds(t *testing.T) {
 		default:
 			second.arrive(r.Context())
 		}
-	}}, "--drift-concurrency=200", "--drift-timeout=5s")
+	}}, "--drift-concurrency=200", "--drift-timeout=1m", "--operation-timeout=1m")
 	g.ask(t, readQuery(t, "10-inbox")).mustSucceed(t)
 }
 

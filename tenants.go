@@ -45,8 +45,6 @@ type tenantOptions struct {
 	Log     *slog.Logger
 	Now     func() time.Time                  // nil for the machine's clock
 	Told    func(context.Context, drift.Call) // of each HTTP request to Drift when it has ended
-
-	RedisTimeout time.Duration // of a round trip; 0 for the cache's own
 }
 
 // newTenants returns the tenants of a gateway, which must be closed.
@@ -64,7 +62,7 @@ func newTenants(o tenantOptions) (*tenants, error) {
 	t.records = cache.New(cache.Options{
 		Bytes: int64(o.Config.CacheL1Bytes), Redis: o.Redis, Keys: keys, Listener: t.bus.Listener(),
 		LoadTimeout: o.Config.longestOperation(), LeasePatience: min(o.Config.OperationTimeout, o.Config.mutationTimeout()) / 2,
-		Fallback: loaders.Fallback, Log: o.Log, RedisTimeout: o.RedisTimeout,
+		Fallback: loaders.Fallback, Log: o.Log,
 	})
 	if t.store, err = loaders.NewStore(t.records, o.Config.CacheTTL.loaders(), o.Config.CacheStale); err == nil {
 		t.store.SetTombstone(o.Config.CacheTombstone)
@@ -126,7 +124,7 @@ func (t *tenants) source(context.Context) *loaders.Source { return t.own.source 
 // which the executor checks those that are trusted.
 func (t *tenants) persisted(e *graph.Executor) (*graph.Persisted, error) {
 	p := &graph.Persisted{
-		Store:  documents.NewStore(documents.StoreOptions{Redis: t.Redis, RedisTimeout: t.RedisTimeout, Keys: t.keys, Log: t.Log}),
+		Store:  documents.NewStore(documents.StoreOptions{Redis: t.Redis, Keys: t.keys, Log: t.Log}),
 		Only:   t.Config.TrustedDocumentsOnly,
 		Tenant: func(ctx context.Context) cache.Tenant { return t.source(ctx).Tenant() },
 	}

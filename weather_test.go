@@ -19,7 +19,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/driftgraph/driftgraph/cache"
+	"github.com/driftgraph/driftgraph/internal/redistest"
 	"github.com/driftgraph/driftgraph/sandbox"
 )
 
@@ -32,21 +32,21 @@ func TestRedisWeather(t *testing.T) {
 	tests := map[string]func(*testing.T) sky{
 		"absent at the start": func(t *testing.T) sky {
 			s := startRedis(t)
-			s.stop()
-			return sky{url: s.url(), absent: true, clear: func() { s.start(t) }}
+			s.Kill()
+			return sky{url: s.URL(), absent: true, clear: func() { s.Restart(t) }}
 		},
 		"killed and started again": func(t *testing.T) sky {
 			s := startRedis(t)
-			return sky{url: s.url(), storm: s.stop, clear: func() { s.start(t) }}
+			return sky{url: s.URL(), storm: s.Kill, clear: func() { s.Restart(t) }}
 		},
 		"frozen": func(t *testing.T) sky {
 			s := startRedis(t)
-			return sky{url: s.url(), storm: func() { s.signal(t, syscall.SIGSTOP) }, clear: func() { s.signal(t, syscall.SIGCONT) }}
+			return sky{url: s.URL(), storm: func() { s.signal(t, syscall.SIGSTOP) }, clear: func() { s.signal(t, syscall.SIGCONT) }}
 		},
 		"full": func(t *testing.T) sky {
 			s := startRedis(t, "--maxmemory-policy", "noeviction")
 			return sky{
-				url:   s.url(),
+				url:   s.URL(),
 				tells: true,
 				storm: func() { s.do(t, "CONFIG", "SET", "maxmemory", "1") },
 				clear: func() { s.do(t, "CONFIG", "SET", "maxmemory", "0") },
@@ -55,7 +55,7 @@ func TestRedisWeather(t *testing.T) {
 		"read-only": func(t *testing.T) sky {
 			s := startRedis(t)
 			return sky{
-				url:   s.url(),
+				url:   s.URL(),
 				tells: true,
 				storm: func() { s.do(t, "REPLICAOF", "127.0.0.1", "1") }, // nobody is there
 				clear: func() { s.do(t, "REPLICAOF", "NO", "ONE") },
@@ -64,14 +64,14 @@ func TestRedisWeather(t *testing.T) {
 		"failing over": failingOver,
 		"cluster of which slots move": func(t *testing.T) sky {
 			nodes := startCluster(t)
-			id := func(s *redisServer) string { return strings.TrimSpace(s.do(t, "CLUSTER", "MYID")) }
+			id := func(s redisServer) string { return strings.TrimSpace(s.do(t, "CLUSTER", "MYID")) }
 			return sky{url: clusterURL(nodes), tells: true, storm: func() {
-				redisCLI(t, "--cluster", "reshard", nodes[0].address, "--cluster-from", id(nodes[0]), "--cluster-to", id(nodes[1]), "--cluster-slots", "1500", "--cluster-yes")
+				redisCLI(t, "--cluster", "reshard", nodes[0].Address, "--cluster-from", id(nodes[0]), "--cluster-to", id(nodes[1]), "--cluster-slots", "1500", "--cluster-yes")
 			}}
 		},
 		"cluster of which a node dies": func(t *testing.T) sky {
 			nodes := startCluster(t)
-			return sky{url: clusterURL(nodes), storm: nodes[2].stop, clear: func() { nodes[2].start(t) }}
+			return sky{url: clusterURL(nodes), storm: nodes[2].Kill, clear: func() { nodes[2].Restart(t) }}
 		},
 	}
 	for name, skies := range tests {
@@ -96,7 +96,7 @@ type sky struct {
 // three sentinels that see to it.
 func failingOver(t *testing.T) sky {
 	master := startRedis(t)
-	host, port, _ := net.SplitHostPort(master.address)
+	host, port, _ := net.SplitHostPort(master.Address)
 	replica := startRedis(t, "--replicaof", host+" "+port)
 	eventually(t, func() bool {
 		return strings.Contains(replica.do(t, "INFO", "replication"), "master_link_status:up")
@@ -108,12 +108,12 @@ func failingOver(t *testing.T) sky {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		s := reserveRedis(t, file, "--sentinel")
-		s.ready = "+monitor master main"
-		s.start(t)
-		t.Cleanup(s.stop)
-		sentinels = append(sentinels, s.address)
-		eventually(t, func() bool { return strings.Contains(s.do(t, "SENTINEL", "REPLICAS", "main"), replica.address) })
+		s := redisServer{redistest.Reserve(t, file, "--sentinel")}
+		s.Ready = "+monitor master main"
+		s.Restart(t)
+		t.Cleanup(s.Kill)
+		sentinels = append(sentinels, s.Address)
+		eventually(t, func() bool { return strings.Contains(s.do(t, "SENTINEL", "REPLICAS", "main"), replica.Address) })
 	}
 	eventually(t, func() bool {
 		client := redis.NewSentinelClient(&redis.Options{Addr: sentinels[0]})
@@ -124,22 +124,22 @@ func failingOver(t *testing.T) sky {
 	return sky{
 		url:   "redis-sentinel://" + strings.Join(sentinels, ",") + "/main",
 		loses: true,
-		storm: master.stop,
+		storm: master.Kill,
 		clear: func() {
 			eventually(t, func() bool { return strings.Contains(replica.do(t, "ROLE"), "master") })
-			master.options = append(master.options, "--replicaof", strings.Replace(replica.address, ":", " ", 1))
-			master.start(t) // as a replica
+			master.Options = append(master.Options, "--replicaof", strings.Replace(replica.Address, ":", " ", 1))
+			master.Restart(t) // as a replica
 		},
 	}
 }
 
 // startCluster runs a cluster of three nodes.
-func startCluster(t *testing.T) (nodes []*redisServer) {
+func startCluster(t *testing.T) (nodes []redisServer) {
 	create := []string{"--cluster", "create"}
 	for range 3 {
 		s := startRedis(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
 		nodes = append(nodes, s)
-		create = append(create, s.address)
+		create = append(create, s.Address)
 	}
 	redisCLI(t, append(create, "--cluster-yes")...)
 	for _, s := range nodes {
@@ -148,10 +148,10 @@ func startCluster(t *testing.T) (nodes []*redisServer) {
 	return nodes
 }
 
-func clusterURL(nodes []*redisServer) string {
+func clusterURL(nodes []redisServer) string {
 	var hosts []string
 	for _, s := range nodes {
-		hosts = append(hosts, s.address)
+		hosts = append(hosts, s.Address)
 	}
 	return "redis://" + strings.Join(hosts, ",")
 }
@@ -184,8 +184,8 @@ const (
 func newTown(t *testing.T, s sky) *town {
 	w := &town{T: t, sky: s, took: map[int32][]time.Duration{}}
 	args := []string{"--cache-ttl-contact=1h", "--cache-ttl-team=1ms"} // teams are asked of Redis each time
-	w.gateways[0] = newLiveGateway(t, sandbox.Config{}, parts{redis: connectRedis(t, s.url)}, args...)
-	w.gateways[1] = assemble(t, parts{redis: connectRedis(t, s.url), drift: w.gateways[0].drift}, args...)
+	w.gateways[0] = newLiveGateway(t, sandbox.Config{}, parts{redis: connectRedis(t, s.url), lost: true}, args...)
+	w.gateways[1] = assemble(t, parts{redis: connectRedis(t, s.url), lost: true, drift: w.gateways[0].drift}, args...)
 	f := w.gateways[0].drift.Fixtures()
 	w.contacts = []int64{f.EnrichedContactID, f.EmployedContactID, f.FreemailContactID}
 	w.number = make([]atomic.Int64, len(w.contacts))
@@ -368,29 +368,18 @@ func (w *town) judge() {
 	}
 }
 
-// connectRedis returns a client with the gateway's own impatience.
-func connectRedis(t *testing.T, url string) redis.UniversalClient {
-	t.Helper()
-	client, err := cache.ConnectRedis(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { client.Close() })
-	return client
-}
-
 // signal sends the server's process a signal.
-func (s *redisServer) signal(t *testing.T, sig os.Signal) {
+func (s redisServer) signal(t *testing.T, sig os.Signal) {
 	t.Helper()
-	if err := s.process.Process.Signal(sig); err != nil {
+	if err := s.Signal(sig); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // do sends the server a command, and returns what it answers.
-func (s *redisServer) do(t *testing.T, args ...string) string {
+func (s redisServer) do(t *testing.T, args ...string) string {
 	t.Helper()
-	host, port, _ := net.SplitHostPort(s.address)
+	host, port, _ := net.SplitHostPort(s.Address)
 	return redisCLI(t, append([]string{"-h", host, "-p", port}, args...)...)
 }
 

@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -25,6 +24,7 @@ import (
 
 	"github.com/driftgraph/driftgraph/bench/local"
 	"github.com/driftgraph/driftgraph/bench/probe"
+	"github.com/driftgraph/driftgraph/internal/redistest"
 	"github.com/driftgraph/driftgraph/sandbox"
 )
 
@@ -129,10 +129,6 @@ func runLive(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	program, err := exec.LookPath(o.redis)
-	if err != nil {
-		return err
-	}
 	root, err := local.Root(ctx)
 	if err != nil {
 		return err
@@ -141,12 +137,15 @@ func runLive(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	server, err := local.StartRedis(ctx, program, dir)
+	server, err := redistest.New(o.redis, dir)
+	if err == nil {
+		err = server.Run()
+	}
 	if err != nil {
 		return err
 	}
 	defer server.Kill()
-	redis := server.Patient
+	redis := server.PatientURL()
 
 	report := new(LiveReport)
 	for _, all := range []bool{true, false} {

@@ -2,22 +2,18 @@ package main
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/go-json-experiment/json"
+
+	"github.com/driftgraph/driftgraph/internal/redistest"
 )
 
 // TestBenchLive tells a few subscribers of a few webhooks.
 func TestBenchLive(t *testing.T) {
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
+	redistest.Reserve(t) // there must be one
 	results := filepath.Join(t.TempDir(), "out.json")
 	var out strings.Builder
 	if err := run(t.Context(), []string{"live", "-subscribers=10", "-webhooks=3", "-idle=50", "-json", results}, &out); err != nil {

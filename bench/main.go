@@ -27,6 +27,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/driftgraph/driftgraph/bench/local"
+	"github.com/driftgraph/driftgraph/internal/redistest"
 )
 
 func main() {
@@ -163,15 +164,17 @@ func measure(ctx context.Context, o *options) (*Report, error) {
 	}
 	report := &Report{}
 	redis := ""
-	if program, err := exec.LookPath(o.redis); err != nil {
+	if server, err := redistest.New(o.redis, dir); errors.Is(err, exec.ErrNotFound) {
 		report.RedisLeftOut = true
 	} else {
-		server, err := local.StartRedis(ctx, program, dir)
+		if err == nil {
+			err = server.Run()
+		}
 		if err != nil {
 			return nil, err
 		}
 		defer server.Kill()
-		redis = server.Patient
+		redis = server.PatientURL()
 	}
 	if err := report.measureStart(ctx, dir, binary, query); err != nil {
 		return nil, err

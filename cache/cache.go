@@ -46,9 +46,6 @@ type Options struct {
 	// by one of them is no record, whoever wrote it.
 	Keys *Keys
 
-	// RedisTimeout bounds one round trip to Redis as a whole; 0 for 250 ms.
-	RedisTimeout time.Duration
-
 	// Listener hears what is published in Redis beside drops; nil for none.
 	Listener *Listener
 
@@ -119,7 +116,6 @@ func New(o Options) *Cache {
 	if o.Redis != nil {
 		c.remote = newRemote(o.Redis, c.log, &c.work, c.ms)
 		c.remote.keys = o.Keys
-		c.remote.timeout.Store(int64(cmp.Or(o.RedisTimeout, tripTimeout)))
 		c.remote.graves, c.remote.groupGraves = &c.graves, &c.groupGraves
 		c.ears = listen(c, o.Listener)
 	}
@@ -232,6 +228,7 @@ type Stats struct {
 
 	Bytes     int64 // what the in-process tier holds now
 	RedisDown bool  // Redis has failed, and not answered since
+	Deaf      bool  // what other processes drop is not heard, so that the in-process tier answers only what is new
 }
 
 // Stats returns what the Cache has done so far.
@@ -257,6 +254,7 @@ func (c *Cache) Stats() Stats {
 		s.RedisErrors = c.remote.faults.Load()
 		s.RedisReads = c.remote.recalls.Load()
 		s.RedisDown = c.remote.reads.isShut() || c.remote.writes.isShut()
+		s.Deaf = c.ears.areDeaf(time.Since(c.epoch))
 	}
 	return s
 }

@@ -88,6 +88,12 @@ func (e *ears) trust(now time.Duration) time.Duration {
 	return max(begun, now-window)
 }
 
+// areDeaf reports whether what is dropped is not heard: not yet, or no longer.
+func (e *ears) areDeaf(now time.Duration) bool {
+	heard := time.Duration(e.heard.Load())
+	return heard == 0 || now-heard > deafWindow
+}
+
 // run listens until ctx ends.
 func (e *ears) run(ctx context.Context) {
 	defer close(e.ended)

@@ -32,7 +32,7 @@ func (c *Cache) BePatient() { c.remote.timeout.Store(int64(time.Minute)) }
 
 // AwaitHearing waits until the Cache hears of drops, and Redis knows its scripts.
 func (c *Cache) AwaitHearing() {
-	for c.ears.heard.Load() == 0 {
+	for c.Stats().Deaf {
 		runtime.Gosched()
 	}
 }

@@ -162,9 +162,9 @@ func TestBurialOutlivesRedis(t *testing.T) {
 	if err := errors.Join(ka.Bury("t", aDay, 1), groups.BuryGroup("t", aDay, "1")); err != nil {
 		t.Fatal(err)
 	}
-	server.stop()
+	server.Kill()
 	clears := a.Stats().L1Clears
-	server.start(t)
+	server.Restart(t)
 	await(t, "Redis to be heard again", func() bool { return a.Stats().L1Clears > clears })
 	client := server.client(t)
 	await(t, "it to be told", func() bool {

@@ -284,7 +284,7 @@ func TestDropGroupInCluster(t *testing.T) {
 	var kinds []*cache.Kind[int64, *contact]
 	var caches []*cache.Cache
 	for range 2 {
-		client := connect(t, fmt.Sprintf("redis://%[1]s,%[1]s?%s", server.address, patience))
+		client := connect(t, fmt.Sprintf("redis://%s,%s", server.Address, strings.TrimPrefix(server.PatientURL(), "redis://")))
 		for client.Ping(t.Context()).Err() != nil || !strings.Contains(client.ClusterInfo(t.Context()).Val(), "cluster_state:ok") {
 		}
 		c := patient(cache.Options{Redis: client})

@@ -1,13 +1,10 @@
 package cache_test
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -17,6 +14,7 @@ import (
 	"time"
 
 	"github.com/driftgraph/driftgraph/cache"
+	"github.com/driftgraph/driftgraph/internal/redistest"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -356,12 +354,12 @@ func TestRedisRestart(t *testing.T) {
 	load(1)
 	log.check(t)
 
-	server.stop()
+	server.Kill()
 	load(2)
 	load(3)
 	log.check(t, "WARN cache: Redis fails")
 
-	server.start(t)
+	server.Restart(t)
 	c.EndPauses()
 	load(4)
 	log.check(t, "WARN cache: Redis fails", "INFO cache: Redis is back")
@@ -400,7 +398,7 @@ func TestRedisCluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	cluster := func() redis.UniversalClient {
-		client := connect(t, fmt.Sprintf("redis://%[1]s,%[1]s?%s", server.address, patience))
+		client := connect(t, fmt.Sprintf("redis://%s,%s", server.Address, strings.TrimPrefix(server.PatientURL(), "redis://")))
 		for client.Ping(t.Context()).Err() != nil || !strings.Contains(client.ClusterInfo(t.Context()).Val(), "cluster_state:ok") {
 		}
 		return client
@@ -507,76 +505,19 @@ func atMostOneTripAPause(t *testing.T, c *cache.Cache, begun time.Time) {
 	}
 }
 
-// A redisServer is a Redis of its own, without persistence.
-type redisServer struct {
-	address string
-	options []string
-	process *exec.Cmd
-}
+// A redisServer is a Redis of the test's own.
+type redisServer struct{ *redistest.Server }
 
-// startRedis starts a Redis that ends with the test. Without one installed the
-// test is skipped, but not on a CI server.
-func startRedis(t testing.TB, options ...string) *redisServer {
+// startRedis starts a Redis that ends with the test.
+func startRedis(t testing.TB, options ...string) redisServer {
 	t.Helper()
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
-	var ports [2]string // that are free; the other is for the nodes of a cluster
-	var listeners [2]net.Listener
-	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		listeners[i] = l
-		_, ports[i], _ = net.SplitHostPort(l.Addr().String())
-	}
-	s := &redisServer{
-		address: "127.0.0.1:" + ports[0],
-		options: append(options, "--bind", "127.0.0.1", "--port", ports[0], "--cluster-port", ports[1], "--dir", t.TempDir(), "--save", ""),
-	}
-	for _, l := range listeners {
-		l.Close()
-	}
-	s.start(t)
-	t.Cleanup(s.stop)
-	return s
+	return redisServer{redistest.Start(t, options...)}
 }
 
-// start runs the server, and returns when it is ready.
-func (s *redisServer) start(t testing.TB) {
+func (s redisServer) client(t testing.TB) redis.UniversalClient {
 	t.Helper()
-	s.process = exec.Command("redis-server", s.options...)
-	out, err := s.process.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.process.Start(); err != nil {
-		t.Fatal(err)
-	}
-	for log := bufio.NewScanner(out); log.Scan(); {
-		if strings.Contains(log.Text(), "Ready to accept connections") {
-			return
-		}
-	}
-	t.Fatal("redis-server does not start")
+	return connect(t, s.PatientURL())
 }
-
-func (s *redisServer) stop() {
-	s.process.Process.Kill()
-	s.process.Wait()
-}
-
-func (s *redisServer) client(t testing.TB) redis.UniversalClient {
-	t.Helper()
-	return connect(t, "redis://"+s.address+"?"+patience)
-}
-
-// patience keeps a slow machine from failing the tests of a Redis that works.
-const patience = "dial_timeout=1m&read_timeout=1m&write_timeout=1m&pool_timeout=1m"
 
 // patient returns a cache that gives Redis as much time, and hears of drops.
 func patient(o cache.Options) *cache.Cache {

@@ -161,7 +161,7 @@ func TestReplicaLosesRedis(t *testing.T) {
 	await(t, "the lease to be taken", func() bool { return a.Stats().Misses == 1 })
 	second := newKind(t, b).Load(t.Context(), "t", []int64{1}, new(source).fetch)
 	await(t, "the other to wait", func() bool { return b.Stats().LeaseWaits == 1 })
-	server.stop()
+	server.Kill()
 	check(t, second, "1 NETWORK")
 	close(held.hold)
 	check(t, first, "1 NETWORK")
@@ -490,7 +490,7 @@ func TestReplicaHalfOpen(t *testing.T) {
 			}
 			go func() {
 				defer near.Close()
-				far, err := net.Dial("tcp", server.address)
+				far, err := net.Dial("tcp", server.Address)
 				if err != nil {
 					return
 				}

@@ -28,8 +28,8 @@ func TestDropsAreToldAgain(t *testing.T) {
 	}
 	await(t, "the drops to be heard", func() bool { return b.Stats().DropsHeard == 2 })
 
-	server.stop()
-	server.start(t)
+	server.Kill()
+	server.Restart(t)
 	await(t, "the drops to be told again", func() bool { return b.Stats().DropsHeard == 4 })
 	a.EndPauses()
 	b.EndPauses()

@@ -94,7 +94,7 @@ func TestTripFails(t *testing.T) {
 	ctx, trip := c.NewTrip(t.Context())
 	defer trip.End()
 	fs := k.Load(ctx, "t", []int64{1, 2}, new(source).fetch)
-	server.stop()
+	server.Kill()
 	trip.Send()
 	check(t, fs, "1 NETWORK", "2 NETWORK")
 	c.Wait()

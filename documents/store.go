@@ -3,7 +3,6 @@
 package documents
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -26,6 +25,8 @@ const (
 	maxShared = 2000               // texts of a tenant in Redis; of more, those go that were not asked for longest
 	life      = 7 * 24 * time.Hour // in Redis, since a tenant last asked there
 	pause     = time.Second        // in which Redis is not asked, after it has failed
+
+	tripTimeout = 250 * time.Millisecond // of a round trip to Redis
 )
 
 // A Store keeps the texts that clients register, for each tenant its own: in this
@@ -39,10 +40,9 @@ type Store struct {
 
 // StoreOptions are the settings of a Store.
 type StoreOptions struct {
-	Redis        redis.UniversalClient // to share texts through; nil for none
-	RedisTimeout time.Duration         // of a round trip; 0 for 250 ms
-	Keys         *cache.Keys           // encrypt what is in Redis; nil for nothing
-	Log          *slog.Logger
+	Redis redis.UniversalClient // to share texts through; nil for none
+	Keys  *cache.Keys           // encrypt what is in Redis; nil for nothing
+	Log   *slog.Logger
 }
 
 // An entry names a text.
@@ -53,7 +53,6 @@ type entry struct {
 
 // NewStore returns a Store.
 func NewStore(o StoreOptions) *Store {
-	o.RedisTimeout = cmp.Or(o.RedisTimeout, 250*time.Millisecond)
 	return &Store{StoreOptions: o, local: otter.Must(&otter.Options[entry, string]{
 		MaximumWeight: maxLocal,
 		Weigher:       func(e entry, text string) uint32 { return uint32(len(e.tenant) + len(e.hash) + len(text) + 100) }, // #nosec G115 -- a text has MAX_BODY_BYTES at most
@@ -146,7 +145,7 @@ func (s *Store) ask(ctx context.Context, call func(context.Context) error) {
 	if s.Redis == nil || time.Now().UnixNano() < s.until.Load() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.RedisTimeout)
+	ctx, cancel := context.WithTimeout(ctx, tripTimeout)
 	defer cancel()
 	if err := call(ctx); err != nil && !errors.Is(err, redis.Nil) && !errors.Is(ctx.Err(), context.Canceled) {
 		s.until.Store(time.Now().Add(pause).UnixNano())

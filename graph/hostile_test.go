@@ -127,9 +127,11 @@ func TestHostileTime(t *testing.T) {
 	if list := e.Check(ordinary); list != nil {
 		t.Fatalf("an ordinary document is refused: %v", list)
 	}
-	least := func(text string) time.Duration {
+	// The least time tells what a document takes, however busy the machine is: it is
+	// looked for until it is short enough.
+	least := func(text string, tries int, enough time.Duration) time.Duration {
 		best := time.Hour
-		for i := range 5 { // under a name of its own each time, since what is valid is remembered
+		for i := 0; i < tries && best > enough; i++ { // under a name of its own each time, since what is valid is remembered
 			text := fmt.Sprintf("%s #%d", text, i)
 			start := time.Now()
 			e.Check(text)
@@ -137,9 +139,9 @@ func TestHostileTime(t *testing.T) {
 		}
 		return best
 	}
-	allowed := 20 * least(ordinary) // without the bounds it takes hundreds of times as long
+	allowed := 20 * least(ordinary, 5, 0) // without the bounds it takes hundreds of times as long
 	for name, text := range hostile {
-		if took := least(text); took > allowed {
+		if took := least(text, 200, allowed); took > allowed {
 			t.Errorf("%s: to refuse it takes %s; allowed is %s", name, took, allowed)
 		}
 	}

@@ -1,18 +1,15 @@
 package limit
 
 import (
-	"bufio"
 	"log/slog"
-	"net"
-	"os"
-	"os/exec"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/driftgraph/driftgraph/internal/redistest"
 )
 
 // TestShared has two processes take from one bucket at once: together they never
@@ -79,7 +76,7 @@ func TestRedisLost(t *testing.T) {
 	if g := b.Take("key", r, 7, false); g.Tokens != 7 || g.Left != 3 {
 		t.Fatalf("got %+v", g)
 	}
-	server.stop()
+	server.Kill()
 	if g := b.Take("key", r, 2, false); g.Tokens != 2 {
 		t.Errorf("without Redis %d tokens were taken, want 2", g.Tokens)
 	}
@@ -92,7 +89,7 @@ func TestRedisLost(t *testing.T) {
 	if elapsed := time.Since(begun); elapsed > 5*time.Second {
 		t.Errorf("each token waits for a Redis that is down: %v", elapsed)
 	}
-	server.start(t)
+	server.Restart(t)
 	deadline := time.Now().Add(20 * time.Second)
 	for client := server.client(t); client.Exists(t.Context(), "key").Val() == 0; {
 		b.Take("key", r, 1, false)
@@ -118,65 +115,20 @@ func TestManyKeys(t *testing.T) {
 }
 
 // A redisServer is a redis-server of the test's own.
-type redisServer struct {
-	address string
-	options []string
-	process *exec.Cmd
-}
+type redisServer struct{ *redistest.Server }
 
-// startRedis runs a redis-server until the test ends. Without one installed the
-// test is skipped, but not in CI.
-func startRedis(t *testing.T) *redisServer {
+// startRedis runs a redis-server until the test ends.
+func startRedis(t *testing.T) redisServer {
 	t.Helper()
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	free.Close()
-	_, port, _ := net.SplitHostPort(free.Addr().String())
-	s := &redisServer{
-		address: free.Addr().String(),
-		options: []string{"--bind", "127.0.0.1", "--port", port, "--dir", t.TempDir(), "--save", ""},
-	}
-	s.start(t)
-	t.Cleanup(s.stop)
-	return s
+	return redisServer{redistest.Start(t)}
 }
 
-// start runs the server, and returns when it is ready.
-func (s *redisServer) start(t *testing.T) {
+// client returns a client that does not try again by itself, and waits for a Redis
+// on a busy machine.
+func (s redisServer) client(t *testing.T) redis.UniversalClient {
 	t.Helper()
-	s.process = exec.Command("redis-server", s.options...)
-	out, err := s.process.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.process.Start(); err != nil {
-		t.Fatal(err)
-	}
-	for log := bufio.NewScanner(out); log.Scan(); {
-		if strings.Contains(log.Text(), "Ready to accept connections") {
-			return
-		}
-	}
-	t.Fatal("redis-server does not start")
-}
-
-func (s *redisServer) stop() {
-	_ = s.process.Process.Kill()
-	_ = s.process.Wait()
-}
-
-// client returns a client that does not try again by itself.
-func (s *redisServer) client(t *testing.T) redis.UniversalClient {
-	t.Helper()
-	client := redis.NewClient(&redis.Options{Addr: s.address, MaxRetries: -1, DialerRetries: 1})
+	client := redis.NewClient(&redis.Options{Addr: s.Address, MaxRetries: -1, DialerRetries: 1, ReadTimeout: time.Minute})
+	redistest.BePatient(client)
 	t.Cleanup(func() { client.Close() })
 	return client
 }

@@ -1,14 +1,10 @@
 package loaders_test
 
 import (
-	"bufio"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
 	"reflect"
 	"runtime"
 	"strings"
@@ -21,6 +17,7 @@ import (
 
 	"github.com/driftgraph/driftgraph/cache"
 	"github.com/driftgraph/driftgraph/drift"
+	"github.com/driftgraph/driftgraph/internal/redistest"
 	"github.com/driftgraph/driftgraph/loaders"
 	"github.com/driftgraph/driftgraph/sandbox"
 )
@@ -147,12 +144,13 @@ func newHouse(t *testing.T, gate func(*http.Request)) *house {
 	upstream := httptest.NewServer(h.drift)
 	t.Cleanup(upstream.Close)
 	h.url = upstream.URL
-	address := startRedis(t)
+	server := redistest.Start(t)
 	for i := range 3 {
-		client, err := cache.ConnectRedis("redis://" + address + "?dial_timeout=1m&read_timeout=1m&write_timeout=1m&pool_timeout=1m")
+		client, err := cache.ConnectRedis(server.PatientURL())
 		if err != nil {
 			t.Fatal(err)
 		}
+		redistest.BePatient(client)
 		t.Cleanup(func() { client.Close() })
 		if i == 2 {
 			h.redis = client
@@ -163,9 +161,9 @@ func newHouse(t *testing.T, gate func(*http.Request)) *house {
 		t.Cleanup(c.Close)
 		h.sources = append(h.sources, h.source(t, c))
 	}
-	await(t, "both replicas to hear of drops", func() bool {
-		return h.redis.PubSubNumSub(t.Context(), "dg:1:drops").Val()["dg:1:drops"] == 2
-	})
+	for _, c := range h.caches {
+		await(t, "a replica to hear of drops", func() bool { return !c.Stats().Deaf })
+	}
 	h.api = h.client(t)
 
 	f := h.drift.Fixtures()
@@ -333,41 +331,4 @@ func await(t *testing.T, what string, so func() bool) {
 			t.Fatalf("waited for %s", what)
 		}
 	}
-}
-
-// startRedis runs a redis-server until the test ends, and returns its address.
-// Without one installed the test is skipped, but not in CI.
-func startRedis(t *testing.T) string {
-	t.Helper()
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	free.Close()
-	_, port, _ := net.SplitHostPort(free.Addr().String())
-	server := exec.Command("redis-server", "--bind", "127.0.0.1", "--port", port, "--dir", t.TempDir(), "--save", "")
-	out, err := server.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = server.Process.Kill()
-		_ = server.Wait()
-	})
-	for log := bufio.NewScanner(out); log.Scan(); {
-		if strings.Contains(log.Text(), "Ready to accept connections") {
-			return free.Addr().String()
-		}
-	}
-	t.Fatal("redis-server does not start")
-	return ""
 }

@@ -22,6 +22,7 @@ import (
 
 	"github.com/driftgraph/driftgraph/cache"
 	"github.com/driftgraph/driftgraph/drift"
+	"github.com/driftgraph/driftgraph/internal/redistest"
 	"github.com/driftgraph/driftgraph/loaders"
 	"github.com/driftgraph/driftgraph/sandbox"
 )
@@ -211,9 +212,9 @@ func newPair(t *testing.T) *pair {
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.drift.Load().ServeHTTP(w, r) }))
 	t.Cleanup(upstream.Close)
 	p.url = upstream.URL
-	address := startRedis(t)
+	server := redistest.Start(t)
 	store := func(o cache.Options) (*cache.Cache, *loaders.Store) {
-		o.Fallback, o.Log, o.RedisTimeout = loaders.Fallback, slog.New(slog.DiscardHandler), time.Minute
+		o.Fallback, o.Log = loaders.Fallback, slog.New(slog.DiscardHandler)
 		c := cache.New(o)
 		t.Cleanup(c.Close)
 		s, err := loaders.NewStore(c, ttl, time.Hour)
@@ -223,14 +224,15 @@ func newPair(t *testing.T) *pair {
 		return c, s
 	}
 	for i := range 2 {
-		client, err := cache.ConnectRedis("redis://" + address + "?dial_timeout=1m&read_timeout=1m&write_timeout=1m&pool_timeout=1m")
+		client, err := cache.ConnectRedis(server.PatientURL())
 		if err != nil {
 			t.Fatal(err)
 		}
+		redistest.BePatient(client)
 		t.Cleanup(func() { client.Close() })
 		p.caches[i], p.stores[i] = store(cache.Options{Redis: client})
 		_, p.truths[i] = store(cache.Options{})
-		await(t, "the replica to hear of drops", func() bool { return client.PubSubNumSub(t.Context(), "dg:1:drops").Val()["dg:1:drops"] == int64(i+1) })
+		await(t, "the replica to hear of drops", func() bool { return !p.caches[i].Stats().Deaf })
 	}
 	return p
 }

@@ -1,5 +1,5 @@
-// Package local runs what the benchmarks measure, each as a process of its own
-// on this machine: the gateway, as the working tree has it, and a Redis.
+// Package local runs what the benchmarks measure as processes of their own on this
+// machine: the gateway, as the working tree has it.
 package local
 
 import (
@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -116,45 +115,6 @@ func (p *Process) Stop() {
 	p.Probe.Close()
 	_ = p.command.Process.Signal(syscall.SIGTERM)
 	_ = p.command.Wait()
-}
-
-// patience keeps a busy machine from failing a Redis that works.
-const patience = "?dial_timeout=1m&read_timeout=1m&write_timeout=1m&pool_timeout=1m"
-
-// A Redis keeps nothing on disk.
-type Redis struct {
-	URL     string // with the gateway's own impatience
-	Patient string // the URL of a client that waits for it
-
-	program string
-	args    []string
-	command *exec.Cmd
-}
-
-// StartRedis runs a Redis on a free port.
-func StartRedis(ctx context.Context, program, dir string) (*Redis, error) {
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	_, port, _ := net.SplitHostPort(free.Addr().String())
-	free.Close()
-	url := "redis://127.0.0.1:" + port
-	r := &Redis{URL: url, Patient: url + patience, program: program, args: []string{"--bind", "127.0.0.1", "--port", port, "--dir", dir, "--save", ""}}
-	return r, r.Start(ctx)
-}
-
-// Start runs a Redis that was killed, empty, on the port that it had.
-func (r *Redis) Start(ctx context.Context) error {
-	r.command = exec.CommandContext(ctx, r.program, r.args...)
-	_, err := await(r.command, regexp.MustCompile("Ready to accept connections"))
-	return err
-}
-
-// Kill ends the Redis at once.
-func (r *Redis) Kill() {
-	_ = r.command.Process.Kill()
-	_ = r.command.Wait()
 }
 
 // Keeping is the environment of a gateway that keeps every kind of record for

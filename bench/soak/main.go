@@ -14,11 +14,11 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"os/signal"
 	"time"
 
 	"github.com/driftgraph/driftgraph/bench/local"
+	"github.com/driftgraph/driftgraph/internal/redistest"
 	"github.com/driftgraph/driftgraph/sandbox"
 )
 
@@ -72,10 +72,6 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if length <= 0 {
 		return errors.New("-minutes takes more than 0")
 	}
-	path, err := exec.LookPath(*program)
-	if err != nil {
-		return err
-	}
 	dir, err := os.MkdirTemp("", "soak")
 	if err != nil {
 		return err
@@ -89,7 +85,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	redis, err := local.StartRedis(ctx, path, dir)
+	redis, err := redistest.New(*program, dir)
+	if err == nil {
+		err = redis.Run()
+	}
 	if err != nil {
 		return err
 	}
@@ -121,7 +120,7 @@ func (w *world) open(ctx context.Context, dir, binary string) error {
 	w.serve(listener, w.drift)
 	w.url = "http://" + listener.Addr().String()
 	for i := range w.replicas {
-		env := append([]string{"DRIFT_TOKEN=" + token, "DRIFT_BASE_URL=" + w.url, "DRIFT_WEBHOOK_TOKEN=" + webhookToken, "REDIS_URL=" + w.redis.URL}, settings...)
+		env := append([]string{"DRIFT_TOKEN=" + token, "DRIFT_BASE_URL=" + w.url, "DRIFT_WEBHOOK_TOKEN=" + webhookToken, "REDIS_URL=" + w.redis.URL()}, settings...)
 		p, err := local.Start(ctx, dir, binary, env...)
 		if err != nil {
 			return err

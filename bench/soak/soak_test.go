@@ -1,14 +1,13 @@
 package main
 
 import (
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/driftgraph/driftgraph/bench/probe"
+	"github.com/driftgraph/driftgraph/internal/redistest"
 )
 
 // TestJudge holds which answers are allowed: none from before a version was, and
@@ -104,12 +103,7 @@ func TestRising(t *testing.T) {
 
 // TestSoak soaks for a moment.
 func TestSoak(t *testing.T) {
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
+	redistest.Reserve(t) // there must be one
 	var out strings.Builder
 	if err := run(t.Context(), []string{"-minutes=0.1"}, &out); err != nil {
 		t.Fatalf("%v\n%s", err, &out)

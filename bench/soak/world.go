@@ -21,7 +21,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/driftgraph/driftgraph/bench/local"
+	"github.com/driftgraph/driftgraph/internal/redistest"
 	"github.com/driftgraph/driftgraph/sandbox"
 )
 
@@ -29,7 +29,7 @@ import (
 type world struct {
 	drift    *sandbox.Sandbox
 	url      string // of Drift
-	redis    *local.Redis
+	redis    *redistest.Server
 	replicas [2]*watch
 	asker    *http.Client
 	stops    []func()
@@ -59,7 +59,7 @@ type record struct {
 	*history
 }
 
-func newWorld(redis *local.Redis) *world {
+func newWorld(redis *redistest.Server) *world {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 32
 	return &world{redis: redis, asker: &http.Client{Transport: transport}, byID: map[string]*history{}, threads: map[string]*history{}}
@@ -212,7 +212,7 @@ func (w *world) trouble(ctx context.Context, cycle time.Duration) error {
 			w.storms.begin()
 			w.redis.Kill()
 			pause(ctx, min(cycle/10, 3*time.Second))
-			if err := w.redis.Start(context.WithoutCancel(ctx)); err != nil {
+			if err := w.redis.Run(); err != nil {
 				return err
 			}
 			w.storms.end()
