@@ -116,7 +116,9 @@ func (p *Presenter) present(ctx context.Context, err error) *gqlerror.Error {
 			if errors.As(err, &failure) && failure.RetryAfter > 0 {
 				told.Extensions["retryAfterMs"] = failure.RetryAfter.Round(time.Millisecond).Milliseconds()
 			}
-			p.Log.WarnContext(ctx, "a call to Drift failed", "path", told.Path.String(), "code", u.code, "error", err)
+			if mayLog(ctx) {
+				p.Log.WarnContext(ctx, "a call to Drift failed", "path", told.Path.String(), "code", u.code, "error", err)
+			}
 			return unsure(err, told)
 		}
 	}
