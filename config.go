@@ -118,6 +118,8 @@ type serveConfig struct {
 
 	MutationTimeout *time.Duration `group:"Limits" placeholder:"TIME" help:"How long a mutation may take. Default: twice OPERATION_TIMEOUT."`
 
+	Connections connections `embed:"" group:"Limits"`
+
 	MaxOperations    int           `group:"Limits" placeholder:"N" help:"Most operations at once; others wait. Default: 32 for each processor."`
 	MaxQueued        int           `group:"Limits" placeholder:"N" help:"Most operations that wait; others are answered 503. Default: 8 times MAX_OPERATIONS."`
 	QueueTimeout     time.Duration `group:"Limits" default:"2s" placeholder:"TIME" help:"How long an operation may wait before it is answered 503."`
@@ -358,6 +360,9 @@ func (c *serveConfig) Validate() error {
 		}
 	}
 	if err := c.Callers.check(); err != nil {
+		return err
+	}
+	if err := c.Connections.check(); err != nil {
 		return err
 	}
 	if c.DriftBaseURL != "" {

@@ -247,23 +247,16 @@ func serve(ctx context.Context, c *serveConfig, hide *redact.Redactor, stdout, s
 		defer admin.Close()
 		healthAddr = admin.Addr
 	}
-	server := &http.Server{
-		Handler:           newHandler(c, execute, live, door, receiver, log, health),
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      c.QueueTimeout + c.longestOperation() + 30*time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	}
+	server := newServer(c, newHandler(c, execute, live, door, receiver, log, health), log)
+	bounded := c.Connections.bound(listener, shown != nil, log)
 	stopped := make(chan error, 1)
 	go func() {
 		if shown == nil {
-			stopped <- server.Serve(listener)
+			stopped <- server.Serve(bounded)
 			return
 		}
 		server.TLSConfig = shown.config()
-		stopped <- server.ServeTLS(listener, "", "")
+		stopped <- server.ServeTLS(bounded, "", "")
 	}()
 	if hooks != listener {
 		events := &http.Server{Handler: receiver, ReadHeaderTimeout: 5 * time.Second}

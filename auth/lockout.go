@@ -33,7 +33,7 @@ type Lockout struct {
 // of returns the limiter of an address, a new one if there is none and make says so.
 func (l *Lockout) of(remote string, make bool) *rate.Limiter {
 	l.once.Do(func() { l.addresses, _ = lru.New[netip.Prefix, *rate.Limiter](mostAddresses) })
-	network := networkOf(remote)
+	network := NetworkOf(remote)
 	limiter, ok := l.addresses.Get(network)
 	if ok || !make {
 		return limiter
@@ -63,9 +63,9 @@ func (l *Lockout) Failed(remote string) time.Duration {
 	return wait
 }
 
-// networkOf returns what counts as one address: with IPv6 a network of 64 bits,
+// NetworkOf returns what counts as one address: with IPv6 a network of 64 bits,
 // any address of which its owner can take.
-func networkOf(remote string) netip.Prefix {
+func NetworkOf(remote string) netip.Prefix {
 	host, _, err := net.SplitHostPort(remote)
 	if err != nil {
 		host = remote
