@@ -192,6 +192,79 @@ func TestUserErrors(t *testing.T) {
 	}
 }
 
+// TestEitherInput names a contact by each way in which either of two fields may,
+// written in the document and given by variables: one and no more of them counts,
+// and null is as good as nothing.
+func TestEitherInput(t *testing.T) {
+	g := newGateway(t, sandbox.Config{})
+	contact := fmt.Sprint(g.drift.Fixtures().EnrichedContactID)
+	const external = "crm-525630"
+	const absent = "-"
+	for _, mutation := range []struct{ name, id, more string }{
+		{"updateContact", "id", `attributes: {name: "Ada"}`},
+		{"createTimelineEvent", "contactId", `event: "met"`},
+	} {
+		neither, both := []string{"REQUIRED input " + mutation.id}, []string{"CONFLICT input externalId"}
+		for _, tt := range []struct {
+			id, external string // as JSON
+			want         []string
+		}{
+			{`"` + contact + `"`, absent, nil},
+			{absent, `"` + external + `"`, nil},
+			{`"` + contact + `"`, "null", nil},
+			{"null", `"` + external + `"`, nil},
+			{`"` + contact + `"`, `"` + external + `"`, both},
+			{"null", "null", neither},
+			{absent, "null", neither},
+			{"null", absent, neither},
+			{absent, absent, neither},
+		} {
+			literal, variables := "", map[string]any{}
+			for name, value := range map[string]string{mutation.id: tt.id, "externalId": tt.external} {
+				if value != absent {
+					literal += name + ": " + value + ", "
+					variables[name] = json.RawMessage(value)
+				}
+			}
+			input := map[string]any{"attributes": map[string]string{"name": "Ada"}}
+			if mutation.name == "createTimelineEvent" {
+				input = map[string]any{"event": "met"}
+			}
+			for name, value := range variables {
+				input[name] = value
+			}
+			payload := "{ userErrors { code field } }"
+			kind := strings.ToUpper(mutation.name[:1]) + mutation.name[1:] + "Input!"
+			for how, ask := range map[string]func() *reply{
+				"literals": func() *reply {
+					return g.ask(t, "mutation { "+mutation.name+"(input: {"+literal+mutation.more+"}) "+payload+" }")
+				},
+				"a variable for each": func() *reply {
+					return g.ask(t, "mutation($"+mutation.id+": ID, $externalId: String) { "+mutation.name+"(input: {"+
+						mutation.id+": $"+mutation.id+", externalId: $externalId, "+mutation.more+"}) "+payload+" }", variables)
+				},
+				"a variable for all": func() *reply {
+					return g.ask(t, "mutation($input: "+kind+") { "+mutation.name+"(input: $input) "+payload+" }", map[string]any{"input": input})
+				},
+			} {
+				g.calls()
+				r := ask()
+				r.mustSucceed(t)
+				var got []string
+				for _, e := range at(r.data(t), mutation.name+".userErrors").([]any) {
+					got = append(got, fmt.Sprint(at(e, "code"), " ", strings.Trim(fmt.Sprint(at(e, "field")), "[]")))
+				}
+				if fmt.Sprint(got) != fmt.Sprint(tt.want) {
+					t.Errorf("%s with %s %s and externalId %s, by %s: %q, want %q", mutation.name, mutation.id, tt.id, tt.external, how, got, tt.want)
+				}
+				if calls := g.calls(); (calls > 0) != (tt.want == nil) {
+					t.Errorf("%s with %s %s and externalId %s, by %s, costs %d calls", mutation.name, mutation.id, tt.id, tt.external, how, calls)
+				}
+			}
+		}
+	}
+}
+
 // TestAbsentIsNotNull looks at what is sent to Drift: what is left out of an
 // input is left out there too.
 func TestAbsentIsNotNull(t *testing.T) {
