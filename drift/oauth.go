@@ -67,6 +67,8 @@ type OAuth struct {
 	renewAt  time.Time // when to look for the next access token
 	expires  time.Time // when this one runs out
 	renewing *renewal  // the one under way, nil if none is
+	failed   *renewal  // the last one, if it failed
+	failedAt time.Time // when it had failed
 }
 
 // A renewal is the getting of an access token.
@@ -82,6 +84,10 @@ const defaultLifetime = 2 * time.Hour
 // renewAgain is how long a token that still lasts is used after its renewal
 // failed, before the next attempt.
 const renewAgain = 5 * time.Second
+
+// refusedPause is how long, where there is no token to use meanwhile, no other
+// renewal is tried after one that failed: all who come fail as it did.
+const refusedPause = time.Second
 
 // NewOAuth returns an OAuth with the given settings, or an error that says which
 // of them makes no sense. It reads the store and sees whether it can be
@@ -190,6 +196,9 @@ func (a *OAuth) renew() *renewal {
 	if a.renewing != nil {
 		return a.renewing
 	}
+	if a.failed != nil && a.now().Sub(a.failedAt) < refusedPause {
+		return a.failed
+	}
 	r := &renewal{done: make(chan struct{})}
 	a.renewing = r
 	refresh := a.refresh
@@ -209,9 +218,11 @@ func (a *OAuth) renew() *renewal {
 		now := a.now()
 		if err != nil {
 			r.err = err
+			a.failed, a.failedAt = r, now
 			a.renewAt = now.Add(renewAgain)
 			return
 		}
+		a.failed = nil
 		if rotated {
 			a.refresh = got.refresh
 		}

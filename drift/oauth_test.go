@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -194,6 +195,36 @@ func TestOAuthRenewalFailsAhead(t *testing.T) {
 	advance(time.Minute)
 	_, err = get()
 	checkKind(t, err, drift.ErrUnavailable)
+}
+
+// TestOAuthRenewalFails has many calls in a row find no token: they cost one
+// request for each pause, and the first after it gets the token.
+func TestOAuthRenewalFails(t *testing.T) {
+	server := newIssuer(t)
+	auth := server.oauth(drift.OAuthOptions{})
+	now := time.Unix(0, 0)
+	auth.SetClock(func() time.Time { return now })
+	var asked atomic.Int64
+	server.set(func() {
+		server.refuse = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			asked.Add(1)
+			w.WriteHeader(http.StatusUnauthorized)
+		})
+	})
+	for pause := range int64(3) {
+		for range 20 {
+			_, err := auth.Token(t.Context())
+			checkKind(t, err, drift.ErrUnauthorized)
+			_, err = auth.Renew(t.Context(), "")
+			checkKind(t, err, drift.ErrUnauthorized)
+		}
+		if n := asked.Load(); n != pause+1 {
+			t.Fatalf("in %d pauses it was asked %d times", pause+1, n)
+		}
+		now = now.Add(time.Second)
+	}
+	server.set(func() { server.refuse = nil })
+	checkToken(t, func() (string, error) { return auth.Token(t.Context()) }, "access-1")
 }
 
 func TestOAuthRenewsOnceFor401(t *testing.T) {
