@@ -149,6 +149,32 @@ func TestQueueOfSubscriptions(t *testing.T) {
 	}
 }
 
+// TestSocketFlood asks for more at once on one connection than may be under way: it
+// is told so, and what was under way is answered.
+func TestSocketFlood(t *testing.T) {
+	const most = 100
+	d := newDam("/teams/org")
+	g := assemble(t, parts{drift: d.sandbox()}, "--max-operations=1000")
+	s := g.dial(t)
+	for i := range most {
+		s.subscribe(t, strconv.Itoa(i), `{ teams { name } }`)
+	}
+	for i := range 3 {
+		s.subscribe(t, fmt.Sprint("more", i), `{ viewer { caller } }`)
+		if m := s.read(t); m.Type != "error" || m.ID != fmt.Sprint("more", i) || !strings.Contains(string(m.Payload), graph.CodeRateLimited) {
+			t.Fatalf("one too many is told %+v", m)
+		}
+	}
+	close(d.opened)
+	for range 2 * most { // a result, and that it is complete
+		if m := s.read(t); m.Type != "next" && m.Type != "complete" || strings.Contains(string(m.Payload), "errors") {
+			t.Fatalf("what was under way is told %+v", m)
+		}
+	}
+	s.subscribe(t, "0", `{ viewer { caller } }`)
+	s.next(t).mustSucceed(t)
+}
+
 // TestMaxFields refuses what could have too many fields, before it is executed.
 func TestMaxFields(t *testing.T) {
 	g := newGateway(t, sandbox.Config{}, "--max-rest-calls=100000")

@@ -31,7 +31,8 @@ const (
 	closeTooManyInits    websocket.StatusCode = 4429
 )
 
-// maxOperations bounds the operations that are under way on one connection.
+// maxOperations bounds the operations that are under way on one connection. As many
+// again may be about to end, since the client has ended them.
 const maxOperations = 100
 
 // isUpgrade reports whether a request asks to change to WebSocket.
@@ -56,6 +57,7 @@ type socket struct {
 	mu         sync.Mutex
 	begun      bool // connection_init has come, and was acknowledged
 	operations map[string]context.CancelFunc
+	running    int // operations, with those that the client has ended
 	work       sync.WaitGroup
 	finite     atomic.Int64 // operations under way that are no subscriptions
 }
@@ -217,7 +219,7 @@ func (s *socket) subscribe(ctx context.Context, m message) (websocket.StatusCode
 	s.mu.Lock()
 	begun := s.begun
 	_, taken := s.operations[m.ID]
-	count := len(s.operations)
+	full := len(s.operations) >= maxOperations || s.running >= 2*maxOperations
 	s.mu.Unlock()
 	params := graphql.RawParams{Headers: s.header}
 	fault := readParams(m.Payload, s.live.MaxVariablesBytes, &params)
@@ -238,9 +240,16 @@ func (s *socket) subscribe(ctx context.Context, m message) (websocket.StatusCode
 		}
 		return 0, ""
 	}
+	if full { // told before the next message is read, so that who sends more than is worked off waits
+		if text, err := encode(s.live.overLimit()); err == nil {
+			_ = s.tell(ctx, "error", m.ID, text)
+		}
+		return 0, ""
+	}
 	ctx, cancel := context.WithCancel(graphql.StartOperationTrace(ctx))
 	s.mu.Lock()
 	s.operations[m.ID] = cancel
+	s.running++
 	s.mu.Unlock()
 	o := &operation{
 		live: s.live, params: params,
@@ -258,14 +267,19 @@ func (s *socket) subscribe(ctx context.Context, m message) (websocket.StatusCode
 		expel: func(*rejection) { _ = s.conn.Close(closeForbidden, "Forbidden") },
 	}
 	s.work.Go(func() {
-		defer cancel()
-		s.execute(ctx, o, m.ID, count)
+		defer func() {
+			cancel()
+			s.mu.Lock()
+			s.running--
+			s.mu.Unlock()
+		}()
+		s.execute(ctx, o, m.ID)
 	})
 	return 0, ""
 }
 
 // execute runs an operation to its end, and says so unless the client ended it.
-func (s *socket) execute(ctx context.Context, o *operation, id string, others int) {
+func (s *socket) execute(ctx context.Context, o *operation, id string) {
 	defer func() {
 		if cause := recover(); cause != nil { // it would end the process
 			_ = o.refuse(o.live.recovered(ctx, cause))
@@ -285,8 +299,6 @@ func (s *socket) execute(ctx context.Context, o *operation, id string, others in
 	switch {
 	case len(refused) > 0:
 		err = o.deny(ctx, op, refused)
-	case others >= maxOperations:
-		err = o.deny(ctx, op, s.live.overLimit())
 	default:
 		if op.Operation.Operation != ast.Subscription {
 			s.finite.Add(1)
