@@ -238,14 +238,14 @@ func serve(ctx context.Context, c *serveConfig, hide *redact.Redactor, stdout, s
 	live := newLive(c, execute, all, door)
 	meter.Read(metrics.Parts{Cache: all.records, Bus: all.bus, Live: live, Receiver: receiver, Queue: waiting, Drift: all.stats})
 	health := &health{metrics: meter, queue: waiting}
-	healthAddr := listener.Addr().String()
+	healthURL := c.scheme() + listener.Addr().String()
 	if c.AdminAddr != "" {
 		admin, err := startAdmin(c.AdminAddr, health, log)
 		if err != nil {
 			return err
 		}
 		defer admin.Close()
-		healthAddr = admin.Addr
+		healthURL = "http://" + admin.Addr
 	}
 	server := newServer(c, newHandler(c, execute, live, door, receiver, log, health), log)
 	bounded := c.Connections.bound(listener, shown != nil, log)
@@ -263,7 +263,7 @@ func serve(ctx context.Context, c *serveConfig, hide *redact.Redactor, stdout, s
 		defer events.Close()
 		go func() { _ = events.Serve(hooks) }()
 	}
-	summarise(stdout, c, listener.Addr(), healthAddr, upstream, callers, webhookToken != "")
+	summarise(stdout, c, listener.Addr(), healthURL, upstream, callers, webhookToken != "")
 
 	select {
 	case err := <-stopped:
@@ -319,11 +319,8 @@ func reachable(addr net.Addr) string {
 
 // summarise prints what the gateway talks to and where to go, on one screen
 // and without a secret.
-func summarise(w io.Writer, c *serveConfig, addr net.Addr, healthAddr, upstream, callers string, webhooks bool) {
-	address := "http://" + addr.String()
-	if c.TLSCertFile != "" {
-		address = "https://" + addr.String()
-	}
+func summarise(w io.Writer, c *serveConfig, addr net.Addr, healthURL, upstream, callers string, webhooks bool) {
+	address := c.scheme() + addr.String()
 	playground := address + "/"
 	if !c.Playground {
 		playground = "off (PLAYGROUND)"
@@ -349,12 +346,20 @@ func summarise(w io.Writer, c *serveConfig, addr net.Addr, healthAddr, upstream,
 		{"Webhooks", receiver},
 		{"Cache", redis},
 		{"Callers", callers},
-		{"Metrics", "http://" + healthAddr + "/metrics"},
+		{"Metrics", healthURL + "/metrics"},
 	} {
 		fmt.Fprintf(t, "  %s\t%s\n", line[0], line[1])
 	}
 	fmt.Fprintln(t)
 	_ = t.Flush()
+}
+
+// scheme returns how an address begins that is listened on.
+func (c *serveConfig) scheme() string {
+	if c.TLSCertFile != "" {
+		return "https://"
+	}
+	return "http://"
 }
 
 // audit returns the audit log, and what closes it.

@@ -114,6 +114,9 @@ func TestTLS(t *testing.T) {
 		t.Errorf("by WebSocket it begins with %+v", m)
 	}
 
+	if want := "https://" + strings.TrimPrefix(p.url, "https://") + "/metrics"; !strings.Contains(p.stdout.String(), want) {
+		t.Errorf("the summary does not tell of %s:\n%s", want, p.stdout)
+	}
 	if _, err := tls.Dial("tcp", strings.TrimPrefix(p.url, "https://"), &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}); err == nil {
 		t.Error("TLS 1.1 is spoken")
 	}
