@@ -21,10 +21,8 @@ func (c *cli) redactor() *redact.Redactor {
 		c.Serve.SandboxKnobs.WebhookToken, c.Sandbox.Token, c.Sandbox.Knobs.WebhookToken,
 	}
 	secrets = append(secrets, strings.Split(c.Serve.CacheKey, ",")...)
-	if u, err := url.Parse(c.Serve.RedisURL); err == nil {
-		password, _ := u.User.Password()
-		secrets = append(secrets, password)
-	}
+	secrets = append(secrets, passwordsIn(c.Serve.RedisURL)...)
+	secrets = append(secrets, passwordsIn(os.Getenv("REDIS_URL"))...)
 	if orgs, err := c.Sandbox.organisations(); err == nil {
 		for _, org := range orgs {
 			for _, g := range org.Grants {
@@ -36,6 +34,25 @@ func (c *cli) redactor() *redact.Redactor {
 		secrets = append(secrets, os.Getenv(name)) // which may not have been read yet
 	}
 	return redact.New(secrets...)
+}
+
+// passwordsIn returns the passwords in the URL of a Redis, which net/url does not
+// read if it has several hosts.
+func passwordsIn(address string) (passwords []string) {
+	_, rest, _ := strings.Cut(address, "://")
+	rest, options, _ := strings.Cut(rest, "?")
+	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
+		_, password, _ := strings.Cut(rest[:at], ":")
+		passwords = append(passwords, password)
+		if plain, err := url.PathUnescape(password); err == nil {
+			passwords = append(passwords, plain)
+		}
+	}
+	values, _ := url.ParseQuery(options) // those that can be read
+	for _, name := range []string{"password", "sentinel_password"} {
+		passwords = append(passwords, values[name]...)
+	}
+	return passwords
 }
 
 // withRecovery answers a request whose handler panics as any other that fails

@@ -571,3 +571,24 @@ func dump(t *testing.T, client redis.UniversalClient) (keys, values string) {
 	}
 	return names.String(), all.String()
 }
+
+// TestPasswordsOfRedis holds that the passwords in a URL of a Redis are known as
+// secrets, in each form that it may have.
+func TestPasswordsOfRedis(t *testing.T) {
+	for _, address := range []string{
+		"redis://user:hunter2-hunter2@127.0.0.1:6379",
+		"rediss://:hunter2-hunter2@127.0.0.1:7001,127.0.0.1:7002,[::1]:7003/0?pool_size=5",
+		"redis://user:hunter2%2Dhunter2@one,two",
+		"redis-sentinel://127.0.0.1:26379,127.0.0.1:26380/main?sentinel_username=x&sentinel_password=hunter2-hunter2",
+		"redis://127.0.0.1:6379?password=hunter2-hunter2",
+	} {
+		c := cli{Serve: serveConfig{RedisURL: address}}
+		if told := c.redactor().Text("WRONGPASS of hunter2-hunter2 at " + address); strings.Contains(told, "hunter2") {
+			t.Errorf("of %s is told %s", address, told)
+		}
+		t.Setenv("REDIS_URL", address)
+		if told := new(cli).redactor().Text("hunter2-hunter2"); strings.Contains(told, "hunter2") {
+			t.Errorf("%s, which was not read yet, is told", address)
+		}
+	}
+}

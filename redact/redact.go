@@ -41,7 +41,7 @@ var patterns = []struct {
 	{"asic", regexp.MustCompile(`\b([Bb]asic)\s+[\w+/=-]{8,}`), "$1 " + secretMark},
 	{"dg_", regexp.MustCompile(`\bdg_[\w-]{8,}`), secretMark},
 	{"eyJ", regexp.MustCompile(`\beyJ[\w-]{8,}\.[\w-]+(\.[\w-]*)*`), secretMark},
-	{"=", regexp.MustCompile(`(?i)\b(access_token|refresh_token|client_secret|token|password|code|email|phone)=[^&\s"']+`), "$1=" + secretMark},
+	{"=", regexp.MustCompile(`(?i)\b(access_token|refresh_token|client_secret|token|\w*password|code|email|phone)=[^&\s"']+`), "$1=" + secretMark},
 }
 
 // email returns what e-mail addresses look like that are written with the given
