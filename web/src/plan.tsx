@@ -1,7 +1,7 @@
 import { ChevronDownIcon, tryParseJSONC, useGraphiQL, type GraphiQLPlugin } from '@graphiql/react';
 import { memo, useEffect, useMemo, useRef, useState, useSyncExternalStore, type CSSProperties, type KeyboardEvent, type SyntheticEvent } from 'react';
 import { answers, predict, type Answer } from './fetcher';
-import { count, end, failed, headline, rowsOf, sources, tick, time, type Row, type Source, type Spent, type Step } from './rest';
+import { count, end, failed, headline, rowsOf, sources, tick, time, type Budget, type Row, type Source, type Spent, type Step } from './rest';
 import './plan.css';
 
 /** The panel that shows what the latest query of the tab cost Drift, and how it came about. */
@@ -29,6 +29,7 @@ function Plan() {
         <Headline answer={answer} />
       </div>
       {spent && <Counts spent={spent} />}
+      {spent?.budget && <Left budget={spent.budget} />}
       {spent?.plan && spent.plan.length > 0 && <Waterfall key={tab} plan={spent.plan} />}
       {spent && !spent.plan && spent.calls + spent.cacheHits + spent.staleHits + spent.shared > 0 && (
         <p className="note">
@@ -107,6 +108,21 @@ function Counts({ spent }: { spent: Spent }) {
         </div>
       ))}
     </dl>
+  );
+}
+
+/** What is left of Drift's budget, in which all queries share. */
+function Left({ budget: { remaining, limit, perSecond } }: { budget: Budget }) {
+  const share = Math.min(Math.max(remaining / Math.max(limit, 1), 0), 1);
+  return (
+    <div className={share < 0.2 ? 'budget low' : 'budget'}>
+      <p>
+        <strong>{count(remaining, 'call')}</strong> of {limit} left in Drift’s budget, {perSecond} back each second
+      </p>
+      <div className="share" aria-hidden="true">
+        <div style={{ width: `${share * 100}%` }} />
+      </div>
+    </div>
   );
 }
 

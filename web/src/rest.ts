@@ -7,7 +7,15 @@ export interface Spent {
   shared: number;
   retries: number;
   durationMs: number;
+  budget?: Budget; // undefined if nothing bounds the calls
   plan?: Step[];
+}
+
+/** What all operations together may still ask of Drift. */
+export interface Budget {
+  remaining: number; // calls that may be made at once now
+  limit: number; // calls that may be made at once after a rest
+  perSecond: number; // how many come back each second
 }
 
 /** What a dry run tells in its place. */

@@ -301,6 +301,30 @@ test('a plan of five hundred steps is drawn, and nothing in it is markup', async
   assert.ok(overflow <= 0, `${overflow} pixels are out of sight`);
 });
 
+test('what is left of Drift’s budget is drawn, where there is one', async () => {
+  const budget = { remaining: 3, limit: 40, perSecond: 2.5 };
+  const rest = await cost();
+  assert.equal(rest.budget, undefined);
+  assert.equal(await panel().locator('.budget').count(), 0);
+  await page.route(/\/graphql$/, async route => {
+    const response = await route.fetch();
+    const json = await response.json();
+    json.extensions.rest.budget = budget;
+    await route.fulfill({ response, json });
+  });
+  const left = panel().locator('.budget');
+  const share = () => left.locator('.share').evaluate(({ clientWidth, firstElementChild }) => firstElementChild.clientWidth / clientWidth);
+  await cost();
+  await left.getByText('3 calls of 40 left in Drift’s budget, 2.5 back each second').waitFor();
+  assert.ok(Math.abs((await share()) - 3 / 40) < 0.02);
+  assert.match(await left.getAttribute('class'), /low/);
+  Object.assign(budget, { remaining: 40 });
+  await cost();
+  await left.getByText('40 calls of 40 left').waitFor();
+  assert.equal(await share(), 1);
+  assert.doesNotMatch(await left.getAttribute('class'), /low/);
+});
+
 test('both themes draw the panel in their colours', async () => {
   for (const colorScheme of ['light', 'dark']) {
     await page.emulateMedia({ colorScheme });
