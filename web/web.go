@@ -27,7 +27,8 @@ import (
 var dist embed.FS
 
 // policy is the Content-Security-Policy of everything the console serves: nothing from another host, no inline script, no eval.
-// Styles are the exception: Monaco, the editor, sets them inline. The data: images are icons in its style sheets.
+// Styles are the exception: Monaco, the editor, sets them inline, as elements and as attributes, so that neither can be refused. The
+// data: images are icons in its style sheets.
 const policy = "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self'; " +
 	"style-src 'self' 'unsafe-inline'; font-src 'self'; img-src 'self' data:; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

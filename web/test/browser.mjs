@@ -18,12 +18,17 @@ export const launch = () =>
   });
 
 /** Opens the playground as a visitor who has never been there; page.faults collects what must not happen. */
-export async function open(browser, options) {
+export async function open(browser, { at = url, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
+  await context.addInitScript(() =>
+    addEventListener('securitypolicyviolation', ({ effectiveDirective, blockedURI }) =>
+      console.error(`the policy is violated: ${effectiveDirective} by ${blockedURI}`),
+    ),
+  );
   const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
-  page.faults = watch(page);
-  await page.goto(url);
+  page.setDefaultTimeout(60_000);
+  page.faults = watch(page, at);
+  await page.goto(at);
   await ready(page);
   return page;
 }
@@ -56,9 +61,9 @@ export const write = (page, file, text) =>
   );
 
 /** Collects requests to another host, requests that fail, and whatever the browser complains of, such as the policy. */
-function watch(page) {
+function watch(page, at) {
   const faults = [];
-  const { origin } = new URL(url);
+  const { origin } = new URL(at);
   page.on('request', request => {
     const target = request.url();
     if (!target.startsWith(`${origin}/`) && !target.startsWith('data:')) faults.push(`request to ${target}`);

@@ -55,6 +55,7 @@ test('every query of the README is answered without an error', async () => {
 
 test('the documentation knows the type Conversation', async () => {
   await page.getByRole('button', { name: 'Show Documentation Explorer' }).click();
+  await page.locator('.graphiql-doc-explorer').getByText('Query', { exact: true }).first().waitFor(); // the schema is there
   await page.getByRole('combobox').fill('Conversation');
   await page.getByRole('option', { name: 'Conversation', exact: true }).click();
   await page.locator('.graphiql-doc-explorer-title', { hasText: /^Conversation$/ }).waitFor();
@@ -104,6 +105,47 @@ test('a picture in an answer is not fetched', async () => {
   await write(page, 'response.json', '{ "avatarUrl": "https://elsewhere.example/avatar.png" }');
   await page.getByText('avatar.png').hover();
   await page.waitForTimeout(1500); // GraphiQL would show it after half a second
+});
+
+test('all that the editor can show keeps to the policy', async () => {
+  const editor = page.locator('.graphiql-query-editor');
+  await editor.locator('.view-line').first().click();
+  await page.keyboard.press('Control+F');
+  await editor.locator('.find-widget.visible').waitFor();
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('F1');
+  await page.locator('.quick-input-widget').first().waitFor();
+  await page.keyboard.press('Escape');
+  await editor.locator('.view-line').first().click({ button: 'right' });
+  await page.locator('.shadow-root-host').first().waitFor({ state: 'attached' });
+  await page.keyboard.press('Escape');
+  await page.getByRole('button', { name: 'Open settings dialog' }).click();
+  await page.getByRole('dialog').waitFor();
+  await page.keyboard.press('Escape');
+});
+
+test('the policy is strict, and what violates it is noticed', async () => {
+  const policy = (await page.reload()).headers()['content-security-policy'];
+  const directives = Object.fromEntries(policy.split('; ').map(directive => directive.split(/ (.*)/)));
+  assert.equal(directives['default-src'], "'none'");
+  for (const directive of ['script-src', 'worker-src', 'connect-src', 'font-src']) assert.equal(directives[directive], "'self'");
+  for (const directive of ['base-uri', 'form-action', 'frame-ancestors']) assert.equal(directives[directive], "'none'");
+  await ready(page);
+  assert.deepEqual(page.faults, []);
+  await page.evaluate(() => {
+    const script = document.createElement('script');
+    script.textContent = 'globalThis.injected = true';
+    document.body.append(script);
+    new Image().src = 'https://elsewhere.example/picture.png';
+  });
+  const noticed = directive => () => page.faults.some(fault => fault.includes(`the policy is violated: ${directive} `));
+  for (const directive of ['script-src-elem', 'img-src'])
+    for (let tries = 0; !noticed(directive)(); tries++) {
+      assert.ok(tries < 300, `nobody notices what violates ${directive}: ${page.faults}`);
+      await page.waitForTimeout(50);
+    }
+  assert.equal(await page.evaluate(() => globalThis.injected), undefined);
+  page.faults.splice(0);
 });
 
 test('a page that cannot load says so', async () => {
