@@ -79,9 +79,10 @@ type Cache struct {
 	work        work
 	graves      graves // of records
 	groupGraves graves
-	epoch       time.Time     // when the Cache was made
-	seq         atomic.Uint64 // counts the drops that this process made or heard
-	ahead       atomic.Int64  // milliseconds that ms is ahead of the clock; only tests set it
+	epoch       time.Time           // when the Cache was made
+	seq         atomic.Uint64       // counts the drops that this process made or heard
+	gone        [1024]atomic.Uint64 // when all of a tenant was last forgotten, as Kind.drops
+	ahead       atomic.Int64        // milliseconds that ms is ahead of the clock; only tests set it
 
 	refreshes, refreshErrors, leaseWaits atomic.Uint64
 	dropsSent, dropsHeard, clears        atomic.Uint64
@@ -96,6 +97,7 @@ type forgetter interface {
 	forget(full []fullKey)
 	forgetGroups(groups []fullKey)
 	forgetAll()
+	forgetTenant(t Tenant)
 	hearTrait(name fullKey)
 }
 

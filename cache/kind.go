@@ -313,7 +313,7 @@ func (k *Kind[K, V]) doom(f *flight[K, V]) {
 // droppedSince reports whether a record may have been dropped since a moment.
 // The caller holds mu.
 func (k *Kind[K, V]) droppedSince(full fullKey, group string, began moment) bool {
-	return k.drops[slot(full)] > began.seq || group != "" && k.groups.drops[slot(full.in(group))] > began.seq
+	return k.cache.goneSince(full.tenant, began) || k.drops[slot(full)] > began.seq || group != "" && k.groups.drops[slot(full.in(group))] > began.seq
 }
 
 // seed is of the hash of keys within this process.

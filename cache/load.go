@@ -511,7 +511,7 @@ func (k *Kind[K, V]) finish(f *flight[K, V], r *record, err error, source Source
 	if r != nil && k.isBuried(f.full, f.group) {
 		r = nil
 	}
-	writable = r != nil && !k.traitDropped(f.full.tenant, r)
+	writable = r != nil && !k.traitDropped(f.full.tenant, r) && !k.cache.goneSince(f.full.tenant, r.began)
 	if !f.doomed {
 		delete(k.flights, f.full)
 		if writable {
