@@ -28,6 +28,7 @@ type Options struct {
 	ReportBudget Budget                                     // how often, beside that, it may be asked for a report; nil for any number
 	MaxBodyBytes int64                                      // of an answer, longer ones are an [ErrInvalid]; default 16 MiB
 	UserAgent    string                                     // default driftgraph
+	Transport    *http.Transport                            // a [NewTransport] that clients share; nil for one of its own
 	Admit        func(ctx context.Context, call Call) error // asked before each HTTP request, with the context of the caller; an error keeps it from being sent; may be nil
 	OnCall       func(ctx context.Context, call Call)       // told of each HTTP request when it has ended, with the context of the caller; may be nil
 }
@@ -65,6 +66,7 @@ type Client struct {
 	base      string // without a slash at its end
 	auth      Auth
 	http      *http.Client
+	own       bool // no others share its connections
 	turns     *turns
 	reports   *turns // of reports, which wait for a turn here first
 	retries   failsafe.Executor[any]
@@ -97,10 +99,15 @@ func New(o Options) (*Client, error) {
 		return nil, fmt.Errorf("drift: MaxBodyBytes is %d; it must be above 0", o.MaxBodyBytes)
 	}
 	concurrency := cmp.Or(o.Concurrency, 64)
+	own := o.Transport == nil
+	if own {
+		o.Transport = NewTransport(concurrency)
+	}
 	c := &Client{
 		base:      base,
 		auth:      o.Auth,
-		http:      newHTTPClient(concurrency),
+		http:      newHTTPClient(o.Transport),
+		own:       own,
 		turns:     newTurns(concurrency, o.Budget),
 		reports:   newTurns(concurrency, o.ReportBudget),
 		retries:   newRetries(),
@@ -114,8 +121,13 @@ func New(o Options) (*Client, error) {
 	return c, nil
 }
 
-// Close closes the connections that are idle. Calls under way end as they would.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+// Close closes the connections that are idle, unless others share them. Calls
+// under way end as they would.
+func (c *Client) Close() {
+	if c.own {
+		c.http.CloseIdleConnections()
+	}
+}
 
 // baseURL returns the URL that paths are put behind, or an error that says what
 // is wrong with it.

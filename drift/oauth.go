@@ -106,8 +106,8 @@ func NewOAuth(o OAuthOptions) (*OAuth, error) {
 	case o.Timeout < 0:
 		return nil, fmt.Errorf("drift: Timeout is %v; it must be above 0", o.Timeout)
 	}
-	client := newHTTPClient(1)
-	client.Transport.(*http.Transport).DisableKeepAlives = true // there are hours between two renewals
+	connections := NewTransport(1)
+	connections.DisableKeepAlives = true // there are hours between two renewals
 	a := &OAuth{
 		url:      base + tokenRoute,
 		id:       o.ClientID,
@@ -116,7 +116,7 @@ func NewOAuth(o OAuthOptions) (*OAuth, error) {
 		identity: []byte(o.ClientID + "\x00" + o.RefreshToken),
 		timeout:  cmp.Or(o.Timeout, 10*time.Second),
 		log:      cmp.Or(o.Log, slog.Default()),
-		http:     client,
+		http:     newHTTPClient(connections),
 		now:      time.Now,
 		refresh:  o.RefreshToken,
 	}

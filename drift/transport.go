@@ -16,15 +16,20 @@ import (
 	"time"
 )
 
-// newHTTPClient returns an HTTP client with a pool of its own, which keeps a
-// connection for each of the calls that may be under way at once. It follows no
-// redirects.
-func newHTTPClient(concurrency int) *http.Client {
+// NewTransport returns a pool of connections, which keeps one for each of so many
+// calls that may be under way at once.
+func NewTransport(concurrency int) *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConns = 0
 	t.MaxIdleConnsPerHost = concurrency
 	t.IdleConnTimeout = 50 * time.Second // below the minute after which load balancers like to hang up
 	t.MaxResponseHeaderBytes = 64 << 10
+	return t
+}
+
+// newHTTPClient returns an HTTP client that follows no redirects and keeps no
+// cookies.
+func newHTTPClient(t *http.Transport) *http.Client {
 	return &http.Client{
 		Transport:     t,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
