@@ -21,11 +21,12 @@ const (
 	authNone   = "none"
 	authAPIKey = "api-key"
 	authJWT    = "jwt"
+	authToken  = "drift-token"
 )
 
 // A callersConfig says who may call, and how callers show who they are.
 type callersConfig struct {
-	Auth                 string        `default:"none" enum:"none,api-key,jwt" placeholder:"HOW" help:"How callers show who they are: none, api-key or jwt. With none everyone who reaches the gateway may do everything, so it takes a loopback address or the sandbox."`
+	Auth                 string        `default:"none" enum:"none,api-key,jwt,drift-token" placeholder:"HOW" help:"How callers show who they are: none, api-key, jwt or drift-token. With none everyone who reaches the gateway may do everything, so it takes a loopback address or the sandbox. With drift-token Drift is asked by the caller's own token, and the gateway has none."`
 	AuthKeysFile         string        `placeholder:"FILE" help:"File with the hashes of the keys that AUTH=api-key takes. The command key adds one."`
 	AuthJWKSURL          string        `name:"auth-jwks-url" placeholder:"URL" help:"Where the issuer of the tokens that AUTH=jwt takes has the keys that they are signed by: a JWK Set, by https."`
 	AuthIssuer           string        `placeholder:"NAME" help:"Issuer of those tokens: their claim iss."`
@@ -33,6 +34,8 @@ type callersConfig struct {
 	AuthAlgorithms       []string      `default:"RS256,ES256,EdDSA" placeholder:"LIST" help:"How those tokens may be signed."`
 	AuthPermissionsClaim string        `default:"scope" placeholder:"CLAIM" help:"Claim with the permissions: a list, or a text with blanks between them. A claim in others is written realm_access.roles."`
 	AuthClockSkew        time.Duration `default:"30s" placeholder:"TIME" help:"How far the issuer's clock may be off, up to 5m."`
+
+	MaxTenants int `default:"1000" placeholder:"N" help:"Most tokens of callers at once that AUTH=drift-token keeps a client, limits and records for; of more, those that were not used for longest are closed, and opened again when they are shown."`
 
 	Rate callerRate `embed:"" prefix:"caller-"`
 }
@@ -46,6 +49,8 @@ func (c *callersConfig) check() error {
 		return errors.New("AUTH_KEYS_FILE is set, which AUTH=api-key alone reads: set AUTH too")
 	case c.Auth != authJWT && (c.AuthJWKSURL != "" || c.AuthIssuer != "" || c.AuthAudience != ""):
 		return errors.New("AUTH_JWKS_URL, AUTH_ISSUER and AUTH_AUDIENCE are for AUTH=jwt alone: set AUTH too")
+	case c.MaxTenants < 1 || c.MaxTenants > 1_000_000:
+		return fmt.Errorf("MAX_TENANTS is %d; it takes 1 to 1000000", c.MaxTenants)
 	case c.Auth != authJWT:
 		return c.Rate.check(c.Auth)
 	case c.AuthJWKSURL == "" || c.AuthIssuer == "" || c.AuthAudience == "":
@@ -85,12 +90,12 @@ func (c *serveConfig) checkOpen(addr net.Addr) error {
 		return nil
 	}
 	return fmt.Errorf("AUTH=none on %s lets everyone who reaches it read and change what the token for Drift may: "+
-		"set AUTH=api-key and AUTH_KEYS_FILE, or AUTH=jwt, or LISTEN_ADDR to an address of this machine alone, such as 127.0.0.1:8080", addr)
+		"set AUTH=api-key and AUTH_KEYS_FILE, or AUTH=jwt or drift-token, or LISTEN_ADDR to an address of this machine alone, such as 127.0.0.1:8080", addr)
 }
 
 // door returns what asks callers who they are, nil if nobody is asked, and a line
-// about who they are.
-func (c *serveConfig) door(addr net.Addr, log *slog.Logger) (*graph.Door, string, error) {
+// about who they are. The tenants are those of their tokens, if they bring some.
+func (c *serveConfig) door(addr net.Addr, t *tenants, log *slog.Logger) (*graph.Door, string, error) {
 	switch c.Callers.Auth {
 	case authAPIKey:
 		keys, err := auth.OpenKeys(c.Callers.AuthKeysFile, log, nil)
@@ -104,6 +109,8 @@ func (c *serveConfig) door(addr net.Addr, log *slog.Logger) (*graph.Door, string
 			Claim: c.Callers.AuthPermissionsClaim, Skew: c.Callers.AuthClockSkew, Log: log,
 		})
 		return &graph.Door{Gate: tokens}, "who shows a token of " + c.Callers.AuthIssuer + " (AUTH=jwt)", nil
+	case authToken:
+		return &graph.Door{Gate: t.bearers}, "who shows a token that Drift takes, and as what that is (AUTH=drift-token)", nil
 	}
 	if err := c.checkOpen(addr); err != nil {
 		return nil, "", err

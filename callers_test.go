@@ -314,7 +314,7 @@ func TestOpen(t *testing.T) {
 		if _, err := parser.Parse(tt.args); err != nil {
 			t.Fatal(err)
 		}
-		_, _, err = c.Serve.door(&net.TCPAddr{IP: net.ParseIP(tt.addr), Port: 8080}, slog.New(slog.DiscardHandler))
+		_, _, err = c.Serve.door(&net.TCPAddr{IP: net.ParseIP(tt.addr), Port: 8080}, nil, slog.New(slog.DiscardHandler))
 		if (err == nil) != tt.starts || err != nil && (!strings.Contains(err.Error(), "AUTH") || strings.Contains(err.Error(), "\n")) {
 			t.Errorf("%s %v: %v", tt.addr, tt.args, err)
 		}

@@ -92,7 +92,7 @@ type serveConfig struct {
 	DriftTokenStore   string        `group:"Drift" type:"path" placeholder:"FILE" help:"File to keep the newest refresh token in, as Drift replaces it at each renewal. Without it, it is kept until the process ends."`
 	DriftWebhookToken string        `group:"Drift" placeholder:"TOKEN" help:"Verification token of the app's webhooks, which Drift posts to /webhooks/drift. Without it they are not taken. DRIFT_WEBHOOK_TOKEN_FILE names a file that holds it."`
 	DriftBaseURL      string        `group:"Drift" name:"drift-base-url" placeholder:"URL" help:"Where Drift's API is. Default: https://driftapi.com."`
-	DriftConcurrency  int           `group:"Drift" default:"64" placeholder:"N" help:"Calls to Drift that may be under way at once, from 1 to 1000."`
+	DriftConcurrency  int           `group:"Drift" default:"64" placeholder:"N" help:"Calls to Drift that may be under way at once with one credential, from 1 to 1000."`
 	DriftRate         float64       `group:"Drift" placeholder:"N" help:"Calls a second that the processes sharing a Redis may make to Drift with one credential. Default: as many as Drift takes; what it refuses is made later, and fewer from then on."`
 	DriftBurst        int           `group:"Drift" placeholder:"N" help:"Calls that may be made at once after a rest. It takes DRIFT_RATE. Default: half a second's worth."`
 	DriftTimeout      time.Duration `group:"Drift" default:"10s" placeholder:"TIME" help:"How long one call to Drift may take."`
@@ -137,7 +137,7 @@ type serveConfig struct {
 	Introspection bool `group:"Console" default:"true" negatable:"" help:"Let clients ask for the schema. Default: yes."`
 	Playground    bool `group:"Console" default:"true" negatable:"" help:"Serve the playground at /. Default: yes."`
 
-	Sandbox      *bool        `group:"Sandbox" negatable:"" help:"Use the embedded sandbox instead of Drift. Default: yes if there is no credential for Drift."`
+	Sandbox      *bool        `group:"Sandbox" negatable:"" help:"Use the embedded sandbox instead of Drift. Default: yes if there is no credential for Drift, and callers bring none."`
 	SandboxKnobs sandboxKnobs `embed:"" prefix:"sandbox-" group:"Sandbox"`
 
 	AuditLog string  `group:"Logs" type:"path" placeholder:"FILE" help:"File to append the audit log to: who asked what of which person's data. Default: the log, marked audit=true."`
@@ -261,6 +261,12 @@ type cacheTTL struct {
 
 func (t cacheTTL) loaders() loaders.TTL { return loaders.TTL(t) }
 
+// longest returns the longest of them.
+func (t cacheTTL) longest() time.Duration {
+	return max(t.Contact, t.User, t.Conversation, t.ConversationList, t.ConversationStats, t.ConversationReport, t.Message,
+		t.Account, t.Team, t.Playbook, t.Meeting, t.ContactAttribute, t.Viewer)
+}
+
 // logging says what is logged, and how.
 type logging struct {
 	LogLevel  string `default:"info" enum:"debug,info,warn,error" help:"What to log: debug, info, warn or error."`
@@ -328,6 +334,10 @@ func (c *serveConfig) Validate() error {
 		}
 	}
 	switch {
+	case c.Callers.Auth == authToken && (oauth != 0 || c.DriftToken != "" || c.DriftTokenStore != ""):
+		return errors.New("AUTH=drift-token asks Drift by the tokens of its callers: DRIFT_TOKEN, DRIFT_CLIENT_ID and what goes with it must not be set")
+	case c.Callers.Auth == authToken && c.Sandbox != nil && *c.Sandbox:
+		return errors.New("SANDBOX knows no tokens of callers, which AUTH=drift-token takes: run driftgraph sandbox, and set DRIFT_BASE_URL to it")
 	case oauth != 0 && oauth != 3:
 		return errors.New("DRIFT_CLIENT_ID, DRIFT_CLIENT_SECRET and DRIFT_REFRESH_TOKEN go together: set all three, or DRIFT_TOKEN")
 	case oauth == 3 && c.DriftToken != "":
@@ -338,9 +348,9 @@ func (c *serveConfig) Validate() error {
 		return errors.New("DRIFT_WEBHOOK_TOKEN holds blanks or signs that a token cannot have")
 	case c.DriftTokenStore != "" && oauth == 0:
 		return errors.New("DRIFT_TOKEN_STORE keeps refresh tokens: set it with DRIFT_CLIENT_ID, DRIFT_CLIENT_SECRET and DRIFT_REFRESH_TOKEN")
-	case c.DriftBaseURL != "" && !c.credential():
+	case c.DriftBaseURL != "" && !c.credential() && c.Callers.Auth != authToken:
 		return errors.New("DRIFT_BASE_URL is set without a credential: set DRIFT_TOKEN too, or neither to use the sandbox")
-	case c.Sandbox != nil && !*c.Sandbox && !c.credential():
+	case c.Sandbox != nil && !*c.Sandbox && !c.credential() && c.Callers.Auth != authToken:
 		return errors.New("SANDBOX is off and there is no credential for Drift: set DRIFT_TOKEN")
 	case c.DriftConcurrency < 1 || c.DriftConcurrency > 1000:
 		return fmt.Errorf("DRIFT_CONCURRENCY is %d; it takes 1 to 1000", c.DriftConcurrency)
@@ -513,7 +523,7 @@ func (c *serveConfig) sandboxed() bool {
 	if c.Sandbox != nil {
 		return *c.Sandbox
 	}
-	return !c.credential()
+	return !c.credential() && c.Callers.Auth != authToken
 }
 
 // readSecretFiles reads the secrets, by their names, for which a variable names
@@ -538,8 +548,11 @@ func readSecretFiles(secrets map[string]*string) error {
 	return nil
 }
 
-// auth returns the credential for Drift.
+// auth returns the credential for Drift, nil if callers bring theirs.
 func (c *serveConfig) auth() (drift.Auth, error) {
+	if c.Callers.Auth == authToken {
+		return nil, nil
+	}
 	if c.DriftToken != "" {
 		return drift.StaticToken(c.DriftToken), nil
 	}

@@ -52,6 +52,7 @@ type gateway struct {
 	live     *graph.Live
 	receiver *webhooks.Receiver
 	queue    *queue.Queue
+	tenants  *tenants
 	log      *logbook
 }
 
@@ -66,6 +67,9 @@ type parts struct {
 	guard  func(http.Handler) http.Handler // stands before the gateway; nil for nothing
 	lost   bool                            // Redis does not answer, or will not for a while
 	traces *tracing.Tracing                // of all operations and calls; nil for none
+	now    func() time.Time                // the clock of what is asked and who is let in; nil for one that stands still
+
+	doorless bool // nobody is asked who they are, whatever AUTH says
 }
 
 // calledBy has a caller send each request.
@@ -111,10 +115,17 @@ func assemble(t testing.TB, p parts, args ...string) *gateway {
 	}
 	book := new(logbook)
 	log := slog.New(slog.NewJSONHandler(book, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	if p.now == nil {
+		p.now = func() time.Time { return present }
+	}
+	var credential drift.Auth = drift.StaticToken(testToken)
+	if c.Serve.Callers.Auth == authToken {
+		credential = nil
+	}
 	meter := metrics.New("test")
 	all, err := newTenants(tenantOptions{
-		Config: &c.Serve, BaseURL: upstream.URL, Auth: drift.StaticToken(testToken), Redis: p.redis, Log: log,
-		Now: func() time.Time { return present },
+		Config: &c.Serve, BaseURL: upstream.URL, Auth: credential, Redis: p.redis, Log: log,
+		Now: p.now,
 		Told: func(ctx context.Context, call drift.Call) {
 			meter.Call(call)
 			p.traces.Call(ctx, call)
@@ -146,9 +157,12 @@ func assemble(t testing.TB, p parts, args ...string) *gateway {
 	if p.use != nil {
 		execute.Use(p.use)
 	}
-	door, _, err := c.Serve.door(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, log)
+	door, _, err := c.Serve.door(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, all, log)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if p.doorless {
+		door = nil
 	}
 	options := newLive(&c.Serve, execute, all, door).LiveOptions
 	options.KeepAlive, options.Patience = cmp.Or(p.live.KeepAlive, options.KeepAlive), cmp.Or(p.live.Patience, options.Patience)
@@ -165,7 +179,7 @@ func assemble(t testing.TB, p parts, args ...string) *gateway {
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	t.Cleanup(func() { live.Drain(context.Background()) })
-	return &gateway{url: server.URL, upstream: upstream.URL, drift: p.drift, records: all.records, bus: all.bus, live: live, receiver: receiver, queue: waiting, log: book}
+	return &gateway{url: server.URL, upstream: upstream.URL, drift: p.drift, records: all.records, bus: all.bus, live: live, receiver: receiver, queue: waiting, tenants: all, log: book}
 }
 
 // A logbook keeps what is logged.

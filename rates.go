@@ -46,11 +46,17 @@ func (c callerRate) limit(auth string) limit.Rate {
 	return r
 }
 
-// throttle returns what bounds how often callers ask, nil for nothing.
+// throttle returns what bounds how often callers ask, nil for nothing. Replicas
+// agree on its secret, which is none where callers bring their own credentials:
+// their names are those of organisations and apps.
 func (t *tenants) throttle() *graph.Throttle {
 	r := t.Config.Callers.Rate.limit(t.Config.Callers.Auth)
 	if r.PerSecond == 0 {
 		return nil
 	}
-	return &graph.Throttle{Buckets: t.limits, Rate: r, Secret: t.Auth.Identity()}
+	secret := []byte(t.shared("callers"))
+	if t.Auth != nil {
+		secret = t.Auth.Identity()
+	}
+	return &graph.Throttle{Buckets: t.limits, Rate: r, Secret: secret}
 }

@@ -157,8 +157,7 @@ func serve(ctx context.Context, c *serveConfig, hide *redact.Redactor, stdout, s
 			return fmt.Errorf("TLS_CERT_FILE: %w", err)
 		}
 	}
-	door, callers, err := c.door(listener.Addr(), log)
-	if err != nil {
+	if err := c.checkOpen(listener.Addr()); err != nil {
 		return err
 	}
 
@@ -217,6 +216,10 @@ func serve(ctx context.Context, c *serveConfig, hide *redact.Redactor, stdout, s
 		return err
 	}
 	defer all.Close()
+	door, callers, err := c.door(listener.Addr(), all, log)
+	if err != nil {
+		return err
+	}
 
 	trail, closeTrail, err := c.audit(log, hide)
 	if err != nil {
@@ -382,12 +385,12 @@ func newReceiver(token string, t *tenants, log *slog.Logger) *webhooks.Receiver 
 	if token == "" {
 		return nil
 	}
-	return webhooks.New(webhooks.Options{Token: token, Drop: t.own.source.Drop, Purge: t.own.source.Purge, Publish: t.bus.Publish, Log: log})
+	return webhooks.New(webhooks.Options{Token: token, Organisations: t.own == nil, Drop: t.drop, Purge: t.purge, Publish: t.bus.Publish, Log: log})
 }
 
 // newLive returns what answers subscriptions.
 func newLive(c *serveConfig, e *graph.Executor, t *tenants, door *graph.Door) *graph.Live {
-	return graph.NewLive(graph.LiveOptions{Executor: e, Recover: e.PresentRecoveredError, Subscribe: t.subscribe, Source: t.source, Door: door, Throttle: t.throttle(), MaxBodyBytes: int64(c.MaxBodyBytes), MaxVariablesBytes: int64(c.MaxVariablesBytes), Origins: c.CORSOrigins, Max: c.MaxSubscriptions})
+	return graph.NewLive(graph.LiveOptions{Executor: e, Recover: e.PresentRecoveredError, Subscribe: t.subscribe, Hears: t.hears, Source: t.source, Door: door, Throttle: t.throttle(), MaxBodyBytes: int64(c.MaxBodyBytes), MaxVariablesBytes: int64(c.MaxVariablesBytes), Origins: c.CORSOrigins, Max: c.MaxSubscriptions})
 }
 
 // newHandler returns the HTTP side of the gateway. Without a receiver there are no

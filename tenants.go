@@ -2,12 +2,16 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/driftgraph/driftgraph/auth"
 	"github.com/driftgraph/driftgraph/cache"
 	"github.com/driftgraph/driftgraph/documents"
 	"github.com/driftgraph/driftgraph/drift"
@@ -22,6 +26,24 @@ import (
 type tenant struct {
 	api    *drift.Client
 	source *loaders.Source
+
+	// Of a caller's own credential:
+	org  drift.ID // that it belongs to
+	name digest
+	standing
+}
+
+type tenantKey struct{}
+
+// enter returns a context of the tenant and its caller.
+func (t *tenant) enter(ctx context.Context) context.Context {
+	return auth.WithCaller(context.WithValue(ctx, tenantKey{}, t), t.caller)
+}
+
+// close ends what the tenant has to itself. Operations that run go on.
+func (t *tenant) close() {
+	t.source.Close()
+	t.api.Close()
 }
 
 // tenants are all tenants of a gateway, and what they share: the records, which
@@ -33,14 +55,21 @@ type tenants struct {
 	records *cache.Cache
 	store   *loaders.Store
 	limits  *limit.Buckets
-	own     *tenant // of the gateway's own credential
+
+	own *tenant // of the gateway's own credential; nil if callers bring theirs
+
+	// If they do:
+	bearers       *bearers
+	organisations *organisations
+	nobody        *tenant         // of who has none: Drift is asked nothing for it
+	connections   *http.Transport // of all clients
 }
 
 // tenantOptions say where tenants read from, and where what they read is kept.
 type tenantOptions struct {
 	Config  *serveConfig
 	BaseURL string
-	Auth    drift.Auth            // the gateway's own credential
+	Auth    drift.Auth            // the gateway's own credential; nil if callers bring theirs
 	Redis   redis.UniversalClient // nil for none
 	Log     *slog.Logger
 	Now     func() time.Time                  // nil for the machine's clock
@@ -53,12 +82,8 @@ func newTenants(o tenantOptions) (*tenants, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &tenants{
-		tenantOptions: o,
-		bus:           events.NewBus(o.Redis, cache.NewTenant(o.Auth.Identity()), o.Log),
-		limits:        limit.New(o.Redis, o.Log),
-		keys:          keys,
-	}
+	t := &tenants{tenantOptions: o, limits: limit.New(o.Redis, o.Log), keys: keys}
+	t.bus = events.NewBus(o.Redis, t.shared("events"), o.Log)
 	t.records = cache.New(cache.Options{
 		Bytes: int64(o.Config.CacheL1Bytes), Redis: o.Redis, Keys: keys, Listener: t.bus.Listener(),
 		LoadTimeout: o.Config.longestOperation(), LeasePatience: min(o.Config.OperationTimeout, o.Config.mutationTimeout()) / 2,
@@ -66,7 +91,7 @@ func newTenants(o tenantOptions) (*tenants, error) {
 	})
 	if t.store, err = loaders.NewStore(t.records, o.Config.CacheTTL.loaders(), o.Config.CacheStale); err == nil {
 		t.store.SetTombstone(o.Config.CacheTombstone)
-		t.own, err = t.open(o.Auth)
+		err = t.openAll()
 	}
 	if err != nil {
 		t.Close()
@@ -79,28 +104,103 @@ func newTenants(o tenantOptions) (*tenants, error) {
 // minute it counts.
 var reportRate = limit.Rate{PerSecond: 50.0 / 60, Burst: 10}
 
+// shared returns what names something that all replicas share. With the gateway's
+// own credential it is the tenant of that.
+func (t *tenants) shared(what string) cache.Tenant {
+	if t.Auth != nil {
+		return cache.NewTenant(t.Auth.Identity())
+	}
+	return cache.NewTenant([]byte(what))
+}
+
+// openAll opens what there is for the gateway's own credential, or makes ready
+// for those of callers.
+func (t *tenants) openAll() (err error) {
+	if t.Auth != nil {
+		t.own, err = t.open(t.Auth, loaders.NewSource)
+		return err
+	}
+	t.connections = drift.NewTransport(4 * t.Config.DriftConcurrency)
+	asker, err := drift.New(drift.Options{
+		BaseURL: t.BaseURL, Auth: shownToken{}, Timeout: min(t.Config.DriftTimeout, lookUpTime), Concurrency: lookUpsAtOnce,
+		UserAgent: userAgent(), Transport: t.connections, OnCall: t.Told,
+	})
+	if err != nil {
+		return fmt.Errorf("the client of Drift: %w", err)
+	}
+	t.organisations = &organisations{
+		redis: t.Redis, prefix: "dg:1:" + string(t.shared("organisations")) + ":",
+		life: 2*(t.Config.CacheTTL.longest()+t.Config.CacheStale) + 10*time.Minute, drop: t.store.Drop, log: t.Log,
+		known: make(map[drift.ID]map[cache.Tenant]time.Time), untold: make(map[drift.ID]map[cache.Tenant]struct{}), undone: make(map[drift.ID]loaders.Change),
+	}
+	if t.nobody, err = t.open(noToken(rand.Text()), loaders.NewSource); err == nil {
+		t.nobody.org = -1 // which is no organisation's
+		t.bearers = newBearers(t.Config.Callers.MaxTenants, asker, t.Now, t.Log, t.openFor, t.organisations.note)
+	}
+	return err
+}
+
+// openFor returns the tenant of a caller's token.
+func (t *tenants) openFor(token string, info *drift.TokenInfo) (*tenant, error) {
+	opened, err := t.open(drift.StaticToken(token), loaders.OpenSource)
+	if err != nil {
+		return nil, err
+	}
+	opened.org = info.OrgID
+	opened.source.ShareChanges(func(c loaders.Change) error { return t.organisations.change(opened.org, c, opened.source.Tenant()) })
+	return opened, nil
+}
+
+// noToken is the credential of who has none. It names a tenant, and calls nobody.
+type noToken string
+
+// Token fails.
+func (noToken) Token(context.Context) (string, error) { return "", drift.ErrUnauthorized }
+
+// Renew fails.
+func (noToken) Renew(context.Context, string) (string, error) { return "", drift.ErrUnauthorized }
+
+// Identity returns what names the tenant.
+func (n noToken) Identity() []byte { return []byte(n) }
+
+func userAgent() string { return "driftgraph/" + version() }
+
 // open returns the tenant of a credential.
-func (t *tenants) open(auth drift.Auth) (*tenant, error) {
-	budget := "dg:limit:" + string(cache.NewTenant(auth.Identity())) + ":"
-	api, err := drift.New(drift.Options{
-		BaseURL: t.BaseURL, Auth: auth, Timeout: t.Config.DriftTimeout, Concurrency: t.Config.DriftConcurrency, UserAgent: "driftgraph/" + version(),
+func (t *tenants) open(credential drift.Auth, source func(*loaders.Store, *drift.Client, drift.Auth) *loaders.Source) (*tenant, error) {
+	budget := "dg:limit:" + string(cache.NewTenant(credential.Identity())) + ":"
+	opened := new(tenant)
+	var err error
+	opened.api, err = drift.New(drift.Options{
+		BaseURL: t.BaseURL, Auth: credential, Timeout: t.Config.DriftTimeout, Concurrency: t.Config.DriftConcurrency, UserAgent: userAgent(),
 		Budget: t.limits.Budget(budget+"calls", t.Config.driftRate()), ReportBudget: t.limits.Budget(budget+"reports", reportRate),
-		Admit: loaders.Admit, OnCall: t.called,
+		Transport: t.connections, Admit: loaders.Admit, OnCall: func(ctx context.Context, call drift.Call) {
+			if call.Status == http.StatusUnauthorized {
+				opened.doubts.Add(1)
+			}
+			loaders.Record(ctx, call)
+			t.Told(ctx, call)
+		},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("the client of Drift: %w", err)
 	}
-	opened := &tenant{api: api, source: loaders.NewSource(t.store, api, auth)}
+	opened.source = source(t.store, opened.api, credential)
 	if t.Now != nil {
 		opened.source.SetClock(t.Now)
 	}
 	return opened, nil
 }
 
-// called notes an HTTP request to Drift that has ended.
-func (t *tenants) called(ctx context.Context, call drift.Call) {
-	loaders.Record(ctx, call)
-	t.Told(ctx, call)
+// of returns the tenant of a context: the gateway's own, or the caller's. One that
+// nobody was let into is nobody's.
+func (t *tenants) of(ctx context.Context) *tenant {
+	if t.own != nil {
+		return t.own
+	}
+	if entered, ok := ctx.Value(tenantKey{}).(*tenant); ok {
+		return entered
+	}
+	return t.nobody
 }
 
 // Close ends what tenants do by themselves, once nothing is asked of them.
@@ -108,17 +208,27 @@ func (t *tenants) Close() {
 	if t.own != nil {
 		t.own.api.Close()
 	}
+	if t.bearers != nil {
+		t.bearers.Close()
+		t.organisations.Close()
+	}
+	if t.connections != nil {
+		t.connections.CloseIdleConnections()
+	}
 	t.records.Close()
 	t.bus.Close()
 }
 
 // stats returns the numbers of the clients of all tenants.
 func (t *tenants) stats() []drift.Stats {
+	if t.own == nil {
+		return t.bearers.stats()
+	}
 	return []drift.Stats{t.own.api.Stats()}
 }
 
 // source returns where an operation reads from: the source of its caller's tenant.
-func (t *tenants) source(context.Context) *loaders.Source { return t.own.source }
+func (t *tenants) source(ctx context.Context) *loaders.Source { return t.of(ctx).source }
 
 // persisted returns which documents clients may name instead of sending them, of
 // which the executor checks those that are trusted.
@@ -144,7 +254,32 @@ func (t *tenants) persisted(e *graph.Executor) (*graph.Persisted, error) {
 	return p, nil
 }
 
-// subscribe returns a subscription to the events of the caller's tenant.
-func (t *tenants) subscribe(_ context.Context, f events.Filter) *events.Subscription {
+// subscribe returns a subscription to the events of the caller's organisation.
+func (t *tenants) subscribe(ctx context.Context, f events.Filter) *events.Subscription {
+	f.Org = t.of(ctx).org
 	return t.bus.Subscribe(f)
+}
+
+// hears reports whether an event is of the caller's organisation.
+func (t *tenants) hears(ctx context.Context, e events.Event) bool { return e.Org == t.of(ctx).org }
+
+// purge forgets a person of an organisation.
+func (t *tenants) purge(ctx context.Context, org drift.ID, email string) error {
+	if t.own != nil {
+		return t.own.source.Purge(ctx, email)
+	}
+	var failures []error
+	for _, source := range t.bearers.sourcesOf(org) {
+		failures = append(failures, source.Purge(ctx, email))
+		source.Close()
+	}
+	return errors.Join(failures...)
+}
+
+// drop forgets what has changed in an organisation.
+func (t *tenants) drop(org drift.ID, c loaders.Change) error {
+	if t.own != nil {
+		return t.own.source.Drop(c)
+	}
+	return t.organisations.change(org, c)
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/driftgraph/driftgraph/drift"
 	"github.com/driftgraph/driftgraph/events"
 	"github.com/driftgraph/driftgraph/loaders"
 	"github.com/driftgraph/driftgraph/sandbox"
@@ -219,7 +220,7 @@ func TestWebhookReplay(t *testing.T) {
 // is worked off in order.
 func TestWebhookQueue(t *testing.T) {
 	release, told := make(chan struct{}), make(chan events.Event, 1000)
-	r := webhooks.New(webhooks.Options{Token: webhookSecret, Publish: func(list ...events.Event) { told <- list[0] }, Drop: func(loaders.Change) error { <-release; return nil }})
+	r := webhooks.New(webhooks.Options{Token: webhookSecret, Publish: func(list ...events.Event) { told <- list[0] }, Drop: func(drift.ID, loaders.Change) error { <-release; return nil }})
 	server := httptest.NewServer(r)
 	defer server.Close()
 	g := &gateway{url: server.URL}
@@ -259,7 +260,7 @@ func TestContactFlood(t *testing.T) {
 	const flood = 300
 	release, told := make(chan struct{}), make(chan events.Event, flood)
 	var drops []loaders.Change
-	r := webhooks.New(webhooks.Options{Token: webhookSecret, Publish: func(list ...events.Event) { told <- list[0] }, Drop: func(c loaders.Change) error {
+	r := webhooks.New(webhooks.Options{Token: webhookSecret, Publish: func(list ...events.Event) { told <- list[0] }, Drop: func(_ drift.ID, c loaders.Change) error {
 		<-release
 		drops = append(drops, c)
 		return nil

@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/driftgraph/driftgraph/cache"
+	"github.com/driftgraph/driftgraph/drift"
 )
 
 const (
@@ -34,7 +35,7 @@ const (
 // ErrClosed ends the subscriptions of a Bus that is closed.
 var ErrClosed = errors.New("events: the bus is closed")
 
-// A Bus carries the events of one tenant. Events of one process come in the order
+// A Bus carries the events of all organisations. Events of one process come in the order
 // in which it published them; those of several come in any.
 type Bus struct {
 	redis   redis.UniversalClient // nil if there is none
@@ -44,7 +45,7 @@ type Bus struct {
 
 	mu          sync.Mutex
 	subscribers map[Filter]map[*Subscription]struct{}
-	seen        map[string]struct{}
+	seen        map[name]struct{}
 	order       []sighting // of what is seen, the oldest first
 	closed      bool
 	owed        bool // the others are to be told of a gap
@@ -57,22 +58,28 @@ type Bus struct {
 	published, repeated, heard, gaps, overflows atomic.Uint64
 }
 
+// A name is that of an event: an id, among those of its organisation.
+type name struct {
+	org drift.ID
+	id  string
+}
+
 // A sighting is an event that was told, and when.
 type sighting struct {
-	id string
+	name
 	at time.Time
 }
 
-// NewBus returns a Bus for the events of a tenant. With Redis, which may be nil,
+// NewBus returns a Bus that those share who name it alike. With Redis, which may be nil,
 // the Listener of the Bus must be given to the Cache of the same Redis.
-func NewBus(shared redis.UniversalClient, tenant cache.Tenant, log *slog.Logger) *Bus {
+func NewBus(shared redis.UniversalClient, called cache.Tenant, log *slog.Logger) *Bus {
 	b := &Bus{
 		redis:       shared,
-		channel:     "dg:1:" + string(tenant) + ":events",
+		channel:     "dg:1:" + string(called) + ":events",
 		name:        rand.Text(),
 		log:         log,
 		subscribers: make(map[Filter]map[*Subscription]struct{}),
-		seen:        make(map[string]struct{}),
+		seen:        make(map[name]struct{}),
 	}
 	b.stopped, b.stop = context.WithCancel(context.Background())
 	return b
@@ -130,18 +137,19 @@ func (b *Bus) unheard(list []Event) []Event {
 	defer b.mu.Unlock()
 	now := time.Now()
 	for len(b.order) > 0 && (len(b.order) >= rememberedEvents || now.Sub(b.order[0].at) > repeatWindow) {
-		delete(b.seen, b.order[0].id)
+		delete(b.seen, b.order[0].name)
 		b.order = b.order[1:]
 	}
 	fresh := make([]Event, 0, len(list))
 	for _, e := range list {
-		if _, repeated := b.seen[e.ID]; repeated && e.ID != "" {
+		event := name{e.Org, e.ID}
+		if _, repeated := b.seen[event]; repeated && e.ID != "" {
 			b.repeated.Add(1)
 			continue
 		}
 		if e.ID != "" {
-			b.seen[e.ID] = struct{}{}
-			b.order = append(b.order, sighting{e.ID, now})
+			b.seen[event] = struct{}{}
+			b.order = append(b.order, sighting{event, now})
 		}
 		fresh = append(fresh, e)
 	}
@@ -229,7 +237,7 @@ func (b *Bus) deliver(e Event) {
 		return
 	}
 	d := &Delivery{Event: e}
-	for _, f := range []Filter{{e.Kind, e.subject()}, {Kind: e.Kind}} {
+	for _, f := range []Filter{{e.Org, e.Kind, e.subject()}, {Org: e.Org, Kind: e.Kind}} {
 		for s := range b.subscribers[f] {
 			s.put(d)
 		}

@@ -37,7 +37,8 @@ const (
 
 // An Event says that something has happened in Drift, and to what.
 type Event struct {
-	ID           string   `json:"id,omitzero"` // the same for each time that the same event is told
+	ID           string   `json:"id,omitzero"`  // the same for each time that the same event of the organisation is told
+	Org          drift.ID `json:"org,omitzero"` // the organisation; 0 where there is one only
 	Kind         Kind     `json:"kind"`
 	Conversation drift.ID `json:"conversation,omitzero"`
 	Message      drift.ID `json:"message,omitzero"`
@@ -57,9 +58,10 @@ func (e Event) subject() drift.ID {
 	return e.Conversation
 }
 
-// A Filter says which events a subscriber wants: those of a kind, and of one
-// conversation, contact or user unless Of is 0.
+// A Filter says which events a subscriber wants: those of an organisation and a
+// kind, and of one conversation, contact or user unless Of is 0.
 type Filter struct {
+	Org  drift.ID
 	Kind Kind
 	Of   drift.ID
 }

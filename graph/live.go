@@ -47,6 +47,9 @@ type LiveOptions struct {
 	Recover func(ctx context.Context, cause any) error
 	// Subscribe returns a subscription to the events that the caller may hear of.
 	Subscribe func(context.Context, events.Filter) *events.Subscription
+	// Hears reports whether the caller may hear of an event, which is asked again
+	// for each.
+	Hears func(context.Context, events.Event) bool
 	// Source returns where the caller's operations read from.
 	Source func(context.Context) *loaders.Source
 	// Door asks for the credential of who opens a WebSocket, if the request for it
@@ -247,6 +250,10 @@ func (o *operation) event(ctx context.Context, d *events.Delivery, asked, field 
 	ctx, err := o.again(ctx)
 	if err != nil {
 		return err
+	}
+	if !o.live.Hears(ctx, d.Event) {
+		o.expel(rejectionOf(auth.ErrUnauthenticated))
+		return errRefused
 	}
 	answer, first := d.Share(wish{auth.CallerOf(ctx), o.live.Source(ctx), asked})
 	if first {

@@ -26,48 +26,60 @@ func (c *Change) Add(other Change) {
 	c.Meetings = c.Meetings || other.Meetings
 }
 
-// Drop forgets, on all replicas, the records that a change is of, and the lists
-// and texts that may hold them. Nothing that began to be read before fills the
+// ShareChanges has changes that are made by the source forgotten by all who may
+// see what it sees, the source among them.
+func (s *Source) ShareChanges(drop func(Change) error) { s.drop = drop }
+
+// Drop forgets a change for all who may see what the source sees, as Store.Drop does.
+func (s *Source) Drop(c Change) error {
+	if s.drop != nil {
+		return s.drop(c)
+	}
+	return s.store.Drop(s.tenant, c)
+}
+
+// Drop forgets, on all replicas, the records of a tenant that a change is of, and
+// the lists and texts that may hold them. Nothing that began to be read before fills the
 // cache afterwards, so whoever reads once Drop has returned reads what Drift has now.
 // Its error, cache.ErrNotTold, says that other replicas may answer what they
 // have until its time is over.
-func (s *Source) Drop(c Change) error {
+func (s *Store) Drop(t cache.Tenant, c Change) error {
 	var failures []error
 	did := func(err error) { failures = append(failures, err) }
 	// Lists go first: records are read out of some of them.
 	if len(c.Contacts) > 0 {
-		did(s.store.contactsByEmail.DropGroup(s.tenant, everything))
-		did(s.store.contactsByExtID.DropGroup(s.tenant, everything))
-		did(s.store.contacts.Drop(s.tenant, c.Contacts...))
+		did(s.contactsByEmail.DropGroup(t, everything))
+		did(s.contactsByExtID.DropGroup(t, everything))
+		did(s.contacts.Drop(t, c.Contacts...))
 	}
 	if len(c.Contacts) > 0 || len(c.Users) > 0 {
-		did(s.store.transcripts.DropGroup(s.tenant, everything)) // they name who wrote
+		did(s.transcripts.DropGroup(t, everything)) // they name who wrote
 	}
 	if len(c.Conversations) > 0 {
 		pages := make([]string, len(c.Conversations))
 		for i, id := range c.Conversations {
 			pages[i] = MessagePage{Conversation: id}.group()
 		}
-		did(s.store.conversationPages.DropGroup(s.tenant, everything))
-		did(s.store.contactThreads.DropGroup(s.tenant, everything))
-		did(s.store.reports.DropGroup(s.tenant, everything))
-		did(s.store.conversationStats.Drop(s.tenant, All{}))
-		did(s.store.messagePages.DropGroup(s.tenant, pages...))
-		did(s.store.transcripts.Drop(s.tenant, c.Conversations...))
-		did(s.store.conversations.Drop(s.tenant, c.Conversations...))
+		did(s.conversationPages.DropGroup(t, everything))
+		did(s.contactThreads.DropGroup(t, everything))
+		did(s.reports.DropGroup(t, everything))
+		did(s.conversationStats.Drop(t, All{}))
+		did(s.messagePages.DropGroup(t, pages...))
+		did(s.transcripts.Drop(t, c.Conversations...))
+		did(s.conversations.Drop(t, c.Conversations...))
 	}
 	if len(c.Users) > 0 {
-		did(s.store.userList.Drop(s.tenant, All{}))
-		did(s.store.teams.Drop(s.tenant, All{}))
-		did(s.store.users.Drop(s.tenant, c.Users...))
+		did(s.userList.Drop(t, All{}))
+		did(s.teams.Drop(t, All{}))
+		did(s.users.Drop(t, c.Users...))
 	}
 	if len(c.Accounts) > 0 {
-		did(s.store.accountDirectory.Drop(s.tenant, All{}))
-		did(s.store.accountPages.DropGroup(s.tenant, everything))
-		did(s.store.accounts.Drop(s.tenant, c.Accounts...))
+		did(s.accountDirectory.Drop(t, All{}))
+		did(s.accountPages.DropGroup(t, everything))
+		did(s.accounts.Drop(t, c.Accounts...))
 	}
 	if c.Meetings {
-		did(s.store.meetings.DropGroup(s.tenant, everything))
+		did(s.meetings.DropGroup(t, everything))
 	}
 	if errors.Join(failures...) != nil {
 		return cache.ErrNotTold

@@ -137,7 +137,7 @@ func (s *Source) purge(p *person) error {
 		store.conversations.Bury(s.tenant, life, p.conversations...),
 		store.transcripts.Bury(s.tenant, life, p.conversations...),
 		store.messagePages.BuryGroup(s.tenant, life, pages...),
-		s.Drop(Change{Contacts: []drift.ID{0}, Conversations: []drift.ID{0}, Meetings: true}),
+		store.Drop(s.tenant, Change{Contacts: []drift.ID{0}, Conversations: []drift.ID{0}, Meetings: true}),
 	)
 	if err != nil || p.unseen {
 		return cache.ErrNotTold

@@ -67,8 +67,52 @@ type Store struct {
 	cache     *cache.Cache
 	tombstone time.Duration // for how long who was forgotten is not read again
 
-	mu      sync.Mutex
-	secrets map[cache.Tenant][]byte // those of the sources
+	mu    sync.Mutex
+	holds map[cache.Tenant]*hold
+}
+
+// A hold is what a Store keeps of a tenant while somebody reads for it.
+type hold struct {
+	secret []byte // of its sources
+	users  int    // sources that are open, and operations that run by one
+}
+
+// hold keeps the secret of a tenant until release.
+func (s *Store) hold(t cache.Tenant, secret []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := s.holds[t]
+	if h == nil {
+		h = &hold{secret: secret}
+		s.holds[t] = h
+	}
+	h.users++
+}
+
+// release ends a hold. With the last of a tenant goes what the process holds of
+// it, for without the secret its records cannot be found by an e-mail address.
+func (s *Store) release(t cache.Tenant) {
+	s.mu.Lock()
+	h := s.holds[t]
+	h.users--
+	last := h.users == 0
+	if last {
+		delete(s.holds, t)
+	}
+	s.mu.Unlock()
+	if last {
+		s.cache.Forget(t)
+	}
+}
+
+// secretOf returns the secret of a tenant, nil if nobody reads for it.
+func (s *Store) secretOf(t cache.Tenant) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if h := s.holds[t]; h != nil {
+		return h.secret
+	}
+	return nil
 }
 
 // NewStore returns a store that keeps records in c, fresh for their ttl. Past
@@ -76,7 +120,7 @@ type Store struct {
 // Fallback tells; for the first part of it, as long as its ttl again, it is
 // answered at once, and refreshed meanwhile.
 func NewStore(c *cache.Cache, ttl TTL, stale time.Duration) (*Store, error) {
-	s := &Store{cache: c, tombstone: defaultTombstone, secrets: make(map[cache.Tenant][]byte)}
+	s := &Store{cache: c, tombstone: defaultTombstone, holds: make(map[cache.Tenant]*hold)}
 	single := func(All) string { return "all" }
 	k := keeper{c, stale}
 	err := errors.Join(
@@ -147,9 +191,7 @@ func (s *Store) addContacts(k keeper, ttl time.Duration) (err error) {
 	s.contacts, err = cache.NewKind(k.cache, cache.KindOptions[drift.ID, *drift.Contact]{
 		Name: "contact", TTL: ttl, Revalidate: min(ttl, k.stale), Keep: k.stale, ID: drift.ID.String, Size: sizeOfContact,
 		Trait: func(t cache.Tenant, c *drift.Contact) string {
-			s.mu.Lock()
-			secret := s.secrets[t]
-			s.mu.Unlock()
+			secret := s.secretOf(t)
 			if secret == nil || c.Email == nil {
 				return ""
 			}
@@ -224,6 +266,8 @@ type Source struct {
 	tenant cache.Tenant
 	secret []byte
 	now    func() time.Time
+	closes bool               // it is closed before its Store is
+	drop   func(Change) error // forgets a change for all who may see it; nil if nobody else may
 }
 
 // NewSource returns the source of the tenant that a credential belongs to.
@@ -231,11 +275,23 @@ type Source struct {
 func NewSource(s *Store, api *drift.Client, auth drift.Auth) *Source {
 	identity := auth.Identity()
 	tenant := cache.NewTenant(identity)
-	s.mu.Lock()
-	s.secrets[tenant] = identity
-	s.mu.Unlock()
+	s.hold(tenant, identity)
 	return &Source{store: s, api: api, tenant: tenant, secret: identity, now: time.Now}
 }
+
+// OpenSource returns a NewSource that must be closed.
+func OpenSource(s *Store, api *drift.Client, auth drift.Auth) *Source {
+	source := NewSource(s, api, auth)
+	source.closes = true
+	return source
+}
+
+// Hold keeps the source open until it is closed once more.
+func (s *Source) Hold() { s.store.hold(s.tenant, s.secret) }
+
+// Close forgets what the process holds of the tenant, and the credential, as soon
+// as the operations have ended that run by a source of it. Redis keeps its records.
+func (s *Source) Close() { s.store.release(s.tenant) }
 
 // Tenant returns the tenant that it reads for.
 func (s *Source) Tenant() cache.Tenant { return s.tenant }
@@ -250,13 +306,22 @@ func hashOf(secret []byte, text string) string {
 	return hex.EncodeToString(mac.Sum(nil)[:16])
 }
 
-// Loaders returns the loaders of an operation that runs on ctx.
+// Keep keeps what Drift says of the credential, as if an operation had asked.
+func (s *Source) Keep(ctx context.Context, info *drift.TokenInfo) {
+	s.store.tokenInfo.Put(ctx, s.tenant, map[All]*drift.TokenInfo{{}: info})
+}
+
+// Loaders returns the loaders of an operation that runs on ctx, which must end.
 func (s *Source) Loaders(ctx context.Context, o Operation) *Loaders {
 	r := &recorder{start: time.Now(), most: o.MaxCalls, mostBytes: o.MaxBytes, full: o.Steps}
 	r.lane.Caller = o.Caller
 	r.lane.Deadline, _ = ctx.Deadline()
 	if r.full {
 		r.by = make(map[record]*trace)
+	}
+	if s.closes {
+		s.store.hold(s.tenant, s.secret)
+		context.AfterFunc(ctx, func() { s.store.release(s.tenant) })
 	}
 	ctx, trip := s.store.cache.NewTrip(ctx)
 	l := &Loaders{now: s.now, plan: o.Plan, recorder: r, trip: trip}

@@ -14,10 +14,19 @@ import (
 
 // A job is what an event of Drift's makes necessary.
 type job struct {
+	org    drift.ID // that it is of
 	lane   drift.ID // events of one are worked off in order
 	change loaders.Change
 	events []events.Event
 	forget string // the e-mail address of somebody who is to be forgotten, and nothing else; "" for none
+}
+
+// of says which organisation a job is of.
+func (j *job) of(org drift.ID) {
+	j.org = org
+	for i := range j.events {
+		j.events[i].Org = org
+	}
 }
 
 // A subject is what an event of Drift's is about: how to read its ids.

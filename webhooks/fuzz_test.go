@@ -46,12 +46,12 @@ func FuzzEvent(f *testing.F) {
 		worked := false
 		receiver := webhooks.New(webhooks.Options{
 			Token: "secret",
-			Drop: func(c loaders.Change) error {
+			Drop: func(_ drift.ID, c loaders.Change) error {
 				worked = true
 				positive(slices.Concat(c.Contacts, c.Conversations, c.Users)...)
 				return nil
 			},
-			Purge: func(_ context.Context, email string) error {
+			Purge: func(_ context.Context, _ drift.ID, email string) error {
 				worked = true
 				if email == "" {
 					t.Errorf("%q is about nobody", body)

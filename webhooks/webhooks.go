@@ -48,10 +48,15 @@ var wellFormed = regexp.MustCompile(`^[a-z_]{1,64}$`)
 
 // Options are the settings of a Receiver.
 type Options struct {
-	Token   string                                        // the verification token of the app in Drift; must not be empty
-	Drop    func(loaders.Change) error                    // forgets what has changed
-	Purge   func(ctx context.Context, email string) error // forgets a person; may take long, and gives up when ctx ends
-	Publish func(...events.Event)                         // tells subscribers
+	Token string // the verification token of the app in Drift; must not be empty
+
+	// Organisations says that events are of several. Then one that does not tell
+	// whose it is does nothing; else all are of the organisation 0.
+	Organisations bool
+
+	Drop    func(drift.ID, loaders.Change) error                        // forgets what has changed in an organisation
+	Purge   func(ctx context.Context, org drift.ID, email string) error // forgets a person; may take long, and gives up when ctx ends
+	Publish func(...events.Event)                                       // tells subscribers
 	Log     *slog.Logger
 }
 
@@ -65,8 +70,8 @@ type Receiver struct {
 	mu       sync.RWMutex // guards closed, and the queues from being closed while written to
 	closed   bool
 	queues   [workers]chan job
-	contacts chan job    // events about contacts alone
-	purges   chan string // e-mail addresses of those who are to be forgotten, one after another
+	contacts chan job // events about contacts alone
+	purges   chan job // those who are to be forgotten, one after another
 	stop     context.CancelFunc
 	work     sync.WaitGroup
 
@@ -95,10 +100,10 @@ func New(o Options) *Receiver {
 			}
 		}
 	})
-	r.purges, r.stop = make(chan string, queueLength), stop
+	r.purges, r.stop = make(chan job, queueLength), stop
 	r.work.Go(func() {
-		for email := range r.purges {
-			r.purge(ctx, email)
+		for j := range r.purges {
+			r.purge(ctx, j)
 		}
 	})
 	return r
@@ -128,7 +133,7 @@ func (r *Receiver) Close() {
 type Stats struct {
 	Received uint64 // taken, of which
 	Unknown  uint64 // are of types that nothing is known of
-	Unread   uint64 // have not the ids that their type should have
+	Unread   uint64 // have not the ids that they should have
 	Refused  uint64 // answered 401: the token was wrong or missing
 	Full     uint64 // answered 503: the queue was full
 	Untold   uint64 // drops that other replicas could not be told of
@@ -188,6 +193,10 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	j, ok := read(kind, about, bytes.TrimSpace(envelope["data"]))
+	if r.Organisations {
+		j.of(envelope.id("orgId"))
+		ok = ok && j.org != 0
+	}
 	if !ok {
 		r.received.Add(1)
 		r.unread.Add(1)
@@ -227,7 +236,7 @@ func (r *Receiver) enqueue(j job) bool {
 	}
 	if j.forget != "" {
 		select {
-		case r.purges <- j.forget:
+		case r.purges <- j:
 			return true
 		default:
 			return false
@@ -268,12 +277,16 @@ func gather(first job, queue <-chan job) []job {
 // lists; and then tells subscribers, who read it anew.
 func (r *Receiver) do(jobs []job) {
 	defer r.survive()
-	var all loaders.Change
+	changes := make(map[drift.ID]loaders.Change)
 	for _, j := range jobs {
+		all := changes[j.org]
 		all.Add(j.change)
+		changes[j.org] = all
 	}
-	if err := r.Drop(all); err != nil {
-		r.untold.Add(1)
+	for org, all := range changes {
+		if err := r.Drop(org, all); err != nil {
+			r.untold.Add(1)
+		}
 	}
 	for _, j := range jobs {
 		if len(j.events) > 0 {
@@ -290,10 +303,10 @@ func (r *Receiver) survive() {
 }
 
 // purge forgets a person. That it failed is logged, for somebody must do it again.
-func (r *Receiver) purge(ctx context.Context, email string) {
+func (r *Receiver) purge(ctx context.Context, j job) {
 	defer r.purged.Add(1)
 	defer r.survive()
-	if err := r.Purge(ctx, email); err != nil {
+	if err := r.Purge(ctx, j.org, j.forget); err != nil {
 		r.unpurged.Add(1)
 		r.Log.ErrorContext(ctx, "a person whom Drift is to forget may not be forgotten here altogether; request the deletion again", "error", err)
 	}

@@ -1,0 +1,206 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/driftgraph/driftgraph/cache"
+	"github.com/driftgraph/driftgraph/drift"
+	"github.com/driftgraph/driftgraph/loaders"
+)
+
+const (
+	// So many tenants of an organisation are known in Redis; the latest, if there are more.
+	mostOfOrganisation = 1000
+
+	// What Redis could not be told or asked is tried again each oweAgain.
+	oweAgain = time.Second
+
+	// registryTimeout bounds a round trip to Redis.
+	registryTimeout = 250 * time.Millisecond
+
+	// So many tenants are told of a change at the same time.
+	dropsAtOnce = 16
+)
+
+// Organisations know which tenants each organisation has of whom records may be
+// kept: in this process, in others, or in Redis alone. Replicas tell each other by
+// a sorted set in Redis for each organisation, which outlives the records.
+type organisations struct {
+	redis  redis.UniversalClient // nil for none
+	prefix string                // of the keys of sets
+	life   time.Duration         // of what is known of a tenant
+	drop   func(cache.Tenant, loaders.Change) error
+	log    *slog.Logger
+
+	mu      sync.Mutex
+	known   map[drift.ID]map[cache.Tenant]time.Time // until when, for those that this process has had
+	untold  map[drift.ID]map[cache.Tenant]struct{}  // of whom Redis could not be told
+	undone  map[drift.ID]loaders.Change             // changes that came while Redis could not say of whom it knows
+	timer   *time.Timer                             // to make up for that; nil if there is nothing
+	closed  bool
+	working sync.WaitGroup
+}
+
+// note notes that records may be kept of a tenant from now on.
+func (o *organisations) note(ctx context.Context, org drift.ID, t cache.Tenant) {
+	now := time.Now()
+	o.mu.Lock()
+	for id, all := range o.known {
+		maps.DeleteFunc(all, func(_ cache.Tenant, until time.Time) bool { return now.After(until) })
+		if len(all) == 0 {
+			delete(o.known, id)
+		}
+	}
+	if o.known[org] == nil {
+		o.known[org] = make(map[cache.Tenant]time.Time)
+	}
+	o.known[org][t] = now.Add(o.life)
+	o.mu.Unlock()
+	if o.tell(ctx, org, t) != nil {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		if o.untold[org] == nil {
+			o.untold[org] = make(map[cache.Tenant]struct{})
+		}
+		o.untold[org][t] = struct{}{}
+		o.owe()
+	}
+}
+
+// key names the set of an organisation by a hash. Whoever tries all numbers finds
+// which organisation it is, which is no secret.
+func (o *organisations) key(org drift.ID) string {
+	return o.prefix + string(cache.NewTenant([]byte("organisation"), []byte(org.String())))
+}
+
+// tell tells the other replicas of a tenant.
+func (o *organisations) tell(ctx context.Context, org drift.ID, t cache.Tenant) error {
+	if o.redis == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, registryTimeout)
+	defer cancel()
+	now, key := time.Now(), o.key(org)
+	_, err := o.redis.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		p.ZAdd(ctx, key, redis.Z{Score: float64(now.Add(o.life).UnixMilli()), Member: string(t)})
+		p.ZRemRangeByScore(ctx, key, "-inf", strconv.FormatInt(now.UnixMilli(), 10))
+		p.ZRemRangeByRank(ctx, key, 0, -mostOfOrganisation-1)
+		p.PExpire(ctx, key, o.life)
+		return nil
+	})
+	return err
+}
+
+// tenants returns the tenants of an organisation. If Redis cannot be asked they
+// are those that this process knows of, with an error.
+func (o *organisations) tenants(ctx context.Context, org drift.ID) ([]cache.Tenant, error) {
+	all := make(map[cache.Tenant]struct{})
+	o.mu.Lock()
+	for t := range o.known[org] {
+		all[t] = struct{}{}
+	}
+	o.mu.Unlock()
+	var err error
+	if o.redis != nil {
+		ctx, cancel := context.WithTimeout(ctx, registryTimeout)
+		defer cancel()
+		var names []string
+		if names, err = o.redis.ZRange(ctx, o.key(org), 0, -1).Result(); err != nil {
+			err = fmt.Errorf("the tenants of an organisation are not known: %w", err)
+		}
+		for _, name := range names {
+			all[cache.Tenant(name)] = struct{}{}
+		}
+	}
+	return slices.Collect(maps.Keys(all)), err
+}
+
+// change forgets what has changed in an organisation, for all of its tenants, and
+// for those that are known to be some. Its error says that others may answer what
+// they have for a while.
+func (o *organisations) change(org drift.ID, c loaders.Change, some ...cache.Tenant) error {
+	all, err := o.tenants(context.Background(), org)
+	for _, t := range some {
+		if !slices.Contains(all, t) {
+			all = append(all, t)
+		}
+	}
+	if err != nil {
+		o.mu.Lock()
+		undone := o.undone[org]
+		undone.Add(c)
+		o.undone[org] = undone
+		o.owe()
+		o.mu.Unlock()
+	}
+	return errors.Join(err, o.dropAll(all, c))
+}
+
+// dropAll forgets a change for some tenants.
+func (o *organisations) dropAll(all []cache.Tenant, c loaders.Change) error {
+	failures := make([]error, len(all))
+	atOnce := make(chan struct{}, dropsAtOnce)
+	var drops sync.WaitGroup
+	for i, t := range all {
+		atOnce <- struct{}{}
+		drops.Go(func() {
+			defer func() { <-atOnce }()
+			failures[i] = o.drop(t, c)
+		})
+	}
+	drops.Wait()
+	return errors.Join(failures...)
+}
+
+// owe sees to it that what Redis was not told or asked is made up for. Who calls
+// it holds mu.
+func (o *organisations) owe() {
+	if o.timer == nil && !o.closed {
+		o.log.Warn("Redis does not say which tenants organisations have; it is asked again until it does")
+		o.timer = time.AfterFunc(oweAgain, o.pay)
+	}
+}
+
+// pay tells and asks Redis what it could not be told or asked before.
+func (o *organisations) pay() {
+	o.mu.Lock()
+	if o.closed {
+		o.mu.Unlock()
+		return
+	}
+	o.working.Add(1)
+	defer o.working.Done()
+	untold, undone := o.untold, o.undone
+	o.untold, o.undone = make(map[drift.ID]map[cache.Tenant]struct{}), make(map[drift.ID]loaders.Change)
+	o.timer = nil
+	o.mu.Unlock()
+	for org, all := range untold {
+		for t := range all {
+			o.note(context.Background(), org, t)
+		}
+	}
+	for org, c := range undone {
+		_ = o.change(org, c)
+	}
+}
+
+// Close ends what is made up for.
+func (o *organisations) Close() {
+	o.mu.Lock()
+	o.closed = true
+	if o.timer != nil {
+		o.timer.Stop()
+	}
+	o.mu.Unlock()
+	o.working.Wait()
+}

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// change sets the phone number of a contact as somebody else than the gateway.
+func (w *world) change(t *testing.T, token string, contact int64, phone string) {
+	t.Helper()
+	body := fmt.Sprintf(`{"attributes":{"phone":%q}}`, phone)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPatch, fmt.Sprintf("%s/contacts/%d", w.upstream, contact), bytes.NewReader([]byte(body)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	req.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.Body.Close(); res.StatusCode != http.StatusOK {
+		t.Fatalf("status %d", res.StatusCode)
+	}
+}
+
+// told is the body of a webhook about a contact.
+func told(org int64, contact int64, at int) string {
+	return fmt.Sprintf(`{"orgId":%d,"type":"contact_updated","data":{"endUserId":%d,"timestamp":%d}}`, org, contact, at)
+}
+
+// dialWith opens a connection by WebSocket whose first message has a token.
+func (g *gateway) dialWith(t *testing.T, token string) *socket {
+	t.Helper()
+	s := g.connect(t)
+	s.write(t, wireMessage{Type: "connection_init", Payload: []byte(`{"Authorization":"Bearer ` + token + `"}`)})
+	if m := s.read(t); m.Type != "connection_ack" {
+		t.Fatalf("it begins with %+v", m)
+	}
+	return s
+}
+
+// TestOrganisationsLive has callers of two organisations subscribe to the same id:
+// each hears of the webhooks of their own organisation, by their own token, as long
+// as it is good. A webhook that does not say whose it is, is nobody's.
+func TestOrganisationsLive(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, parts{})
+	id := w.north.Fixtures().EnrichedContactID
+	query := fmt.Sprintf("subscription { contactUpdated(contactId: %d) { name phone } }", id)
+	listeners := map[string]*socket{}
+	for _, token := range []string{northToken, northerToken, southToken} {
+		s := w.dialWith(t, token)
+		s.subscribe(t, "1", query)
+		listeners[token] = s
+	}
+	eventually(t, func() bool { return w.bus.Stats().Subscribers == 3 })
+
+	for i, org := range []int64{0, 48213, 77001} {
+		body := told(org, id, i)
+		if org == 0 {
+			body = strings.Replace(body, `"orgId":0,`, "", 1)
+		} else {
+			token := map[int64]string{48213: northToken, 77001: southToken}[org]
+			w.change(t, token, id, fmt.Sprintf("555-%d", org))
+		}
+		if status := w.post(t, http.MethodPost, webhookSecret, body); status != http.StatusOK {
+			t.Fatalf("status %d", status)
+		}
+	}
+	for token, want := range map[string]string{northToken: "555-48213", northerToken: "555-48213", southToken: "555-77001"} {
+		r := listeners[token].next(t)
+		if got := at(r.data(t), "contactUpdated.phone"); got != want {
+			t.Errorf("the first that %s hears is %s", token, r.Text)
+		}
+	}
+	if s := w.receiver.Stats(); s.Unread != 1 || s.Received != 3 {
+		t.Errorf("the webhooks come to %+v", s)
+	}
+	calls := w.calls()
+	for _, who := range []string{"north", "norther", "south"} {
+		if calls[who+" /contacts/{id}"] < 1 {
+			t.Errorf("the calls are %v", calls)
+		}
+	}
+
+	w.north.Revoke(northToken)
+	w.clock.pass(tokenLife)
+	w.post(t, http.MethodPost, webhookSecret, told(48213, id, 9))
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if _, text, err := listeners[northToken].conn.Read(ctx); websocket.CloseStatus(err) != 4403 {
+		t.Errorf("with a token that was revoked the next event is told by %s, %v", text, err)
+	}
+	if r := listeners[northerToken].next(t); at(r.data(t), "contactUpdated.phone") != "555-48213" {
+		t.Errorf("another of the organisation hears %s", r.Text)
+	}
+}
+
+// TestOrganisationsDrop has replicas keep a record for several tenants. A webhook
+// to any replica, and a change by any tenant, drop it for all of the organisation,
+// also for those that are open nowhere; and for no other organisation.
+func TestOrganisationsDrop(t *testing.T) {
+	t.Parallel()
+	server := startRedis(t)
+	w := newOrganisations(t)
+	args := []string{"--cache-ttl-contact=1h", "--caller-rate=0"}
+	a := w.replica(t, parts{redis: server.client(t)}, args...)
+	b := w.replica(t, parts{redis: server.client(t)}, args...)
+	w.gateway = w.replica(t, parts{redis: server.client(t)}, args...) // has no tenants
+	id := w.north.Fixtures().EnrichedContactID
+	query := fmt.Sprintf("{ contact(id: %d) { name phone } }", id)
+	reads := func(g *gateway, token, phone string) bool {
+		got := g.knockWith(t, token, query)
+		if got.Status != http.StatusOK || strings.Contains(got.Body, "errors") {
+			t.Fatalf("%+v", got)
+		}
+		g.records.Wait()
+		return strings.Contains(got.Body, `"phone":"`+phone+`"`)
+	}
+	w.change(t, northToken, id, "1")
+	w.change(t, southToken, id, "south")
+	for _, seen := range []struct {
+		by    *gateway
+		token string
+		phone string
+	}{{a, northToken, "1"}, {b, northerToken, "1"}, {a, southToken, "south"}, {b, southToken, "south"}} {
+		if !reads(seen.by, seen.token, seen.phone) {
+			t.Fatal("the first read is wrong")
+		}
+	}
+	for _, tt := range []struct {
+		name string
+		do   func(phone string)
+	}{
+		{"a webhook to a replica without tenants", func(phone string) {
+			w.change(t, northToken, id, phone)
+			w.post(t, http.MethodPost, webhookSecret, told(48213, id, 1))
+		}},
+		{"a webhook while a tenant is open nowhere", func(phone string) {
+			w.clock.pass(tenantIdle)
+			for _, g := range []*gateway{a, b, w.gateway} {
+				g.tenants.bearers.sweep()
+			}
+			w.change(t, northToken, id, phone)
+			w.post(t, http.MethodPost, webhookSecret, told(48213, id, 2))
+		}},
+		{"a change by another tenant", func(phone string) {
+			got := a.knockWith(t, northToken, fmt.Sprintf(`mutation { updateContact(input: {id: %d, attributes: {phone: %q}}) { userErrors { message } } }`, id, phone))
+			if got.Status != http.StatusOK || strings.Contains(got.Body, "errors") {
+				t.Fatalf("%+v", got)
+			}
+		}},
+	} {
+		phone := "555 " + tt.name
+		w.calls()
+		tt.do(phone)
+		for _, seen := range []struct {
+			by    *gateway
+			token string
+		}{{a, northToken}, {b, northerToken}} {
+			t.Log(tt.name, seen.token)
+			eventually(t, func() bool { return reads(seen.by, seen.token, phone) })
+		}
+		for _, g := range []*gateway{a, b} {
+			if !reads(g, southToken, "south") {
+				t.Errorf("%s: the other organisation reads something else", tt.name)
+			}
+		}
+		if calls := w.calls(); calls["south /contacts/{id}"] != 0 {
+			t.Errorf("%s: it is dropped for the other organisation: %v", tt.name, calls)
+		}
+	}
+}
