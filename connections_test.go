@@ -159,3 +159,52 @@ func TestSlowClients(t *testing.T) {
 	}
 	eventually(t, answered)
 }
+
+// TestProgramConnections holds that the program as it runs bounds connections, and
+// cuts off who sends no more of a header.
+func TestProgramConnections(t *testing.T) {
+	t.Parallel()
+	p := start(t, "--listen-addr=127.0.0.1:0", "--max-connections=3")
+	t.Cleanup(func() {
+		p.stop()
+		<-p.ended
+	})
+	address := strings.TrimPrefix(p.url, "http://")
+	slow := dialTCP(t, address)
+	if _, err := io.WriteString(slow, "POST /graphql HTTP/1.1\r\nHost: x\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if res, text := request(t, dialTCP(t, address)); res.StatusCode != http.StatusOK {
+			t.Fatalf("it is answered %d %s", res.StatusCode, text)
+		}
+	}
+	if res, text := request(t, dialTCP(t, address)); res.StatusCode != http.StatusServiceUnavailable || !strings.Contains(text, graph.CodeRateLimited) {
+		t.Errorf("one too many is answered %d %s", res.StatusCode, text)
+	}
+	if _, err := io.Copy(io.Discard, slow); err != nil {
+		if timeout, ok := err.(net.Error); ok && timeout.Timeout() {
+			t.Error("a header that never ends is awaited")
+		}
+	}
+}
+
+// TestServerOutlasts holds that the server gives each operation the time that it may
+// take, waiting for its turn included.
+func TestServerOutlasts(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{nil, {"--mutation-timeout=1h"}, {"--operation-timeout=1h", "--mutation-timeout=1s"}, {"--operation-timeout=1h"}} {
+		var c cli
+		parser, err := c.parser(io.Discard, io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := parser.Parse(args); err != nil {
+			t.Fatal(err)
+		}
+		server := newServer(&c.Serve, http.NotFoundHandler(), slog.New(slog.DiscardHandler))
+		if longest := max(c.Serve.OperationTimeout, c.Serve.mutationTimeout()); server.WriteTimeout <= longest+c.Serve.QueueTimeout {
+			t.Errorf("with %q an answer may take %s, and the server gives up after %s", args, longest, server.WriteTimeout)
+		}
+	}
+}
