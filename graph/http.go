@@ -37,6 +37,7 @@ type Handler struct {
 
 // ServeHTTP answers one GraphQL request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r = r.WithContext(withRemote(r.Context(), r.RemoteAddr))
 	if h.Live != nil && !h.Live.Throttle.admit(w, r, h.Live.Door) {
 		return
 	}

@@ -98,7 +98,7 @@ func (r REST) InterceptOperation(ctx context.Context, next graphql.OperationHand
 	}
 	bounded, cancel := context.WithTimeout(ctx, timeout)
 	l := r.Source(ctx).Loaders(bounded, loaders.Operation{
-		Plan: o.plan, Caller: auth.CallerOf(ctx).Name, MaxCalls: r.MaxCalls, MaxBytes: r.MaxBytes, Steps: o.mode == planFull,
+		Plan: o.plan, Caller: asker(ctx), MaxCalls: r.MaxCalls, MaxBytes: r.MaxBytes, Steps: o.mode == planFull,
 	})
 	o.loaders = l
 	l.Plan(bounded)

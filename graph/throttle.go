@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"math"
 	"net/http"
-	"net/netip"
 	"strconv"
 	"time"
 
@@ -30,37 +29,17 @@ type Throttle struct {
 	Secret  []byte // keys the hashes that stand for callers in Redis
 }
 
-// take takes a token of the caller of a context, whose connection comes from an
-// address.
-func (t *Throttle) take(ctx context.Context, remote string) limit.Grant {
-	return t.Buckets.Take(t.key(ctx, remote), t.Rate, 1, false)
+// take takes a token of the caller of a context.
+func (t *Throttle) take(ctx context.Context) limit.Grant {
+	return t.Buckets.Take(t.key(ctx), t.Rate, 1, false)
 }
 
 // key names the bucket of a caller, by a hash: names and addresses may be a
 // person's.
-func (t *Throttle) key(ctx context.Context, remote string) string {
+func (t *Throttle) key(ctx context.Context) string {
 	mac := hmac.New(sha256.New, t.Secret)
-	if auth.Entered(ctx) {
-		mac.Write([]byte("caller\x00" + auth.CallerOf(ctx).Name))
-	} else {
-		mac.Write([]byte("address\x00" + network(remote)))
-	}
+	mac.Write([]byte(asker(ctx)))
 	return "dg:limit:callers:" + hex.EncodeToString(mac.Sum(nil)[:16])
-}
-
-// network returns what an address is counted by. Whoever has an IPv6 address has
-// all of its /64.
-func network(remote string) string {
-	at, err := netip.ParseAddrPort(remote)
-	if err != nil {
-		return remote
-	}
-	address := at.Addr().Unmap().WithZone("")
-	if address.Is4() {
-		return address.String()
-	}
-	prefix, _ := address.Prefix(64)
-	return prefix.String()
 }
 
 // admit tells in the answer what the caller may still ask, and answers the
@@ -70,7 +49,7 @@ func (t *Throttle) admit(w http.ResponseWriter, r *http.Request, door *Door) boo
 	if t == nil || door != nil && !auth.Entered(r.Context()) {
 		return true
 	}
-	g := t.take(r.Context(), r.RemoteAddr)
+	g := t.take(r.Context())
 	full := float64(t.Rate.Burst) / t.Rate.PerSecond
 	missing := float64(t.Rate.Burst-g.Left) / t.Rate.PerSecond
 	// As in draft-ietf-httpapi-ratelimit-headers-11.
@@ -90,11 +69,11 @@ func (t *Throttle) admit(w http.ResponseWriter, r *http.Request, door *Door) boo
 
 // refuses returns what is told of an operation that the caller may not ask for
 // now; nil if it may be.
-func (t *Throttle) refuses(ctx context.Context, remote string) gqlerror.List {
+func (t *Throttle) refuses(ctx context.Context) gqlerror.List {
 	if t == nil {
 		return nil
 	}
-	if g := t.take(ctx, remote); g.Tokens == 0 {
+	if g := t.take(ctx); g.Tokens == 0 {
 		return tooOften(g.Wait)
 	}
 	return nil

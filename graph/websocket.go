@@ -290,7 +290,7 @@ func (s *socket) execute(ctx context.Context, o *operation, id string) {
 		return
 	}
 	ctx = caller
-	if list := s.live.Throttle.refuses(ctx, s.remote); list != nil {
+	if list := s.live.Throttle.refuses(ctx); list != nil {
 		_ = o.refuse(&graphql.Response{Errors: list})
 		return
 	}
