@@ -21,7 +21,9 @@ func from(t *testing.T, address string) *http.Client {
 		t.Skip("this system has one loopback address")
 	}
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}}
-	transport := &http.Transport{DialContext: func(ctx context.Context, network, to string) (net.Conn, error) { return dialer.DialContext(ctx, network, to) }}
+	transport := &http.Transport{DialContext: func(ctx context.Context, network, to string) (net.Conn, error) {
+		return dialer.DialContext(ctx, network, to)
+	}}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: transport}
 }

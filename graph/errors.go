@@ -78,6 +78,7 @@ func (p *Presenter) present(ctx context.Context, err error) *gqlerror.Error {
 	var input *relay.InputError
 	var budget *loaders.BudgetError
 	var size *loaders.SizeError
+	var pages *loaders.PagesError
 	var permission *auth.PermissionError
 	var internal *gqlerror.Error
 	switch {
@@ -92,6 +93,10 @@ func (p *Presenter) present(ctx context.Context, err error) *gqlerror.Error {
 	case errors.As(err, &size):
 		told = p.tell(told, CodeQueryTooComplex, size.Error())
 		told.Extensions["limit"] = size.Most
+		return told
+	case errors.As(err, &pages):
+		told = p.tell(told, CodeQueryTooComplex, pages.Error())
+		told.Extensions["limit"] = pages.Most
 		return told
 	case told.Extensions["code"] != nil: // gqlgen's own
 		if graphql.GetFieldContext(ctx) == nil {

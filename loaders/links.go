@@ -200,7 +200,7 @@ var links = map[string]*link{
 		if err != nil {
 			return
 		}
-		drive(p, f, p.ConversationPages, w, func(c *drift.Conversation) {
+		drive(p, f, p.ConversationPages, w, 0, func(c *drift.Conversation) {
 			meet(p, f, relay.Conversation, c, row, p.Conversations, c.ID)
 		})
 	}), cost: func(e *estimate, from group, f *field) {
@@ -262,7 +262,7 @@ var links = map[string]*link{
 		if err != nil {
 			return
 		}
-		drive(p, f, p.MessagePages, w, func(m *drift.Message) {
+		drive(p, f, p.MessagePages, w, 0, func(m *drift.Message) {
 			p.visit(f.children[relay.Message], m, nothing, whole)
 		})
 	}), cost: func(e *estimate, from group, f *field) {
@@ -311,7 +311,7 @@ var links = map[string]*link{
 			return
 		}
 		if !p.InDirectory() {
-			drive(p, f, p.AccountPages, Accounts(w), func(a *drift.Account) {
+			drive(p, f, p.AccountPages, Accounts(w), 0, func(a *drift.Account) {
 				p.visit(f.children[relay.Account], a, nothing, whole)
 			})
 			return
@@ -546,14 +546,17 @@ func visitAll[T any](p *planner, f *field, typ string, list []*T) {
 	}
 }
 
-// drive reads the pages of a walk one after the other, then visits what it
-// found.
-func drive[K comparable, P any, T any](p *planner, f *field, pages *Loader[K, P], w walk[K, P, T], visit func(T)) {
+// drive reads the pages of a walk one after the other, after those that are read,
+// then visits what it found. What it may not read it leaves to the resolver to tell.
+func drive[K comparable, P any, T any](p *planner, f *field, pages *Loader[K, P], w walk[K, P, T], read int, visit func(T)) {
 	key, more := w.next()
 	if more {
+		if read == w.most() {
+			return
+		}
 		await(p, f, nothing, pages, key, func(page P) {
 			w.add(page)
-			drive(p, f, pages, w, visit)
+			drive(p, f, pages, w, read+1, visit)
 		})
 		return
 	}
@@ -587,7 +590,7 @@ func (p *planner) nodeByID(f *field, id string) {
 	case relay.Account:
 		find(p, f, n.Type, &drift.Account{ID: n.Account}, p.Accounts, n.Account)
 	case relay.Message:
-		drive(p, f, p.MessagePages, FindMessage(n.Parent, n.ID), func(m *drift.Message) {
+		drive(p, f, p.MessagePages, FindMessage(n.Parent, n.ID), 0, func(m *drift.Message) {
 			p.visit(f.children[n.Type], m, nothing, whole)
 		})
 	case relay.Team:

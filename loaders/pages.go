@@ -2,6 +2,8 @@ package loaders
 
 import (
 	"cmp"
+	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,13 +19,37 @@ type walk[K comparable, P any, T any] interface {
 	next() (page K, more bool)
 	// add takes the page that next named; nil if there is no such list.
 	add(page P)
+	// most returns how many pages it may take.
+	most() int
 	// connection returns what was asked for; nil if there is no such list.
 	connection() *relay.Connection[T]
 }
 
-// Read drives a walk to its end.
+// mostPages bounds the pages that one field reads: 5,000 messages.
+const mostPages = 100
+
+// A PagesError says that more pages of lists would be read than may be, whether
+// they are kept or have to be asked of Drift.
+type PagesError struct {
+	Most  int  // pages that may be read
+	Field bool // by the field that it is of; else by the operation
+}
+
+// Error says what the limit is, and what to ask for instead.
+func (e *PagesError) Error() string {
+	if e.Field {
+		return fmt.Sprintf("the list has more pages than the %d that a field may read. Ask from the front, by first and after", e.Most)
+	}
+	return fmt.Sprintf("the operation has read %d pages of lists, which is the most it may read. Ask for less: a smaller first, or messages from the front instead of the last", e.Most)
+}
+
+// Read drives a walk to its end. Its error is a *PagesError if that is too far.
 func Read[K comparable, P any, T any](pages *Loader[K, P], w walk[K, P, T]) (*relay.Connection[T], error) {
+	read := 0
 	for key, more := w.next(); more; key, more = w.next() {
+		if read++; read > w.most() {
+			return nil, &PagesError{Most: w.most(), Field: true}
+		}
 		page, err := pages.Load(key)
 		if err != nil {
 			return nil, err
@@ -136,6 +162,8 @@ func (w *ConversationWalk) add(page *drift.ConversationPage) {
 	w.done = !w.more || len(w.edges) == w.first
 	w.page.Token = page.Next
 }
+
+func (w *ConversationWalk) most() int { return mostPages }
 
 func (w *ConversationWalk) connection() *relay.Connection[*drift.Conversation] {
 	return relay.NewConnection(w.edges, w.previous, w.more)
@@ -303,6 +331,14 @@ func (w *MessageWalk) add(page *drift.MessagePage) {
 	}
 }
 
+// most leaves it to the operation how far one message is looked for.
+func (w *MessageWalk) most() int {
+	if w.only != 0 {
+		return math.MaxInt
+	}
+	return mostPages
+}
+
 func (w *MessageWalk) connection() *relay.Connection[*drift.Message] {
 	if w.absent {
 		return nil
@@ -349,6 +385,8 @@ func (w *AccountWalk) add(page *drift.AccountPage) {
 	w.done = !w.more || len(w.edges) == w.window.First
 	w.index = page.Next
 }
+
+func (w *AccountWalk) most() int { return mostPages }
 
 func (w *AccountWalk) connection() *relay.Connection[*drift.Account] {
 	return relay.NewConnection(w.edges, w.window.After != nil, w.more)

@@ -78,6 +78,7 @@ type recorder struct {
 
 	mostBytes int64 // of the records that the answer is made of; 0 for any number
 	handed    atomic.Int64
+	pages     atomic.Int64 // of lists, that the operation has asked for
 
 	mu    sync.Mutex
 	spent Spent
@@ -170,6 +171,16 @@ func (r *recorder) total() Spent {
 	s.Plan = slices.Clone(s.Plan)
 	s.DurationMs = millis(time.Since(r.start))
 	return s
+}
+
+// turn counts so many pages of lists that are to be read, and returns how many of
+// them may be, as many as calls; and why not the others.
+func (r *recorder) turn(pages int) (allowed int, refused error) {
+	left := r.most - int(r.pages.Add(int64(pages))-int64(pages))
+	if r.most == 0 || pages <= left {
+		return pages, nil
+	}
+	return max(left, 0), &PagesError{Most: r.most}
 }
 
 // hand counts a record each time when it goes into the answer, and refuses it

@@ -338,9 +338,9 @@ func (s *Source) Loaders(ctx context.Context, o Operation) *Loaders {
 		l.Users = kept(ctx, s, r, "GET /users", s.store.users, s.usersByID)
 	}
 	l.Conversations = kept(ctx, s, r, "GET /conversations/{id}", s.store.conversations, each(s.api.Conversation))
-	l.ConversationPages = kept(ctx, s, r, "GET /conversations/list", s.store.conversationPages, each(s.conversationPage))
+	l.ConversationPages = paged(ctx, s, r, "GET /conversations/list", s.store.conversationPages, each(s.conversationPage))
 	l.ConversationStats = kept(ctx, s, r, "GET /conversations/stats", s.store.conversationStats, one(s.api.ConversationStats))
-	l.MessagePages = kept(ctx, s, r, "GET /conversations/{id}/messages", s.store.messagePages, each(func(ctx context.Context, p MessagePage) (*drift.MessagePage, error) {
+	l.MessagePages = paged(ctx, s, r, "GET /conversations/{id}/messages", s.store.messagePages, each(func(ctx context.Context, p MessagePage) (*drift.MessagePage, error) {
 		return s.api.Messages(ctx, p.Conversation, p.Marker)
 	}))
 	l.Transcripts = kept(ctx, s, r, "GET /conversations/{id}/transcript", s.store.transcripts, each(func(ctx context.Context, id drift.ID) (*string, error) {
@@ -349,7 +349,7 @@ func (s *Source) Loaders(ctx context.Context, o Operation) *Loaders {
 	}))
 	l.Reports = kept(ctx, s, r, "POST /reports/conversations", s.store.reports, each(s.report))
 	l.Accounts = kept(ctx, s, r, "GET /accounts/{id}", s.store.accounts, s.accountsByID)
-	l.AccountPages = kept(ctx, s, r, "GET /accounts", s.store.accountPages, each(s.accountPage))
+	l.AccountPages = paged(ctx, s, r, "GET /accounts", s.store.accountPages, each(s.accountPage))
 	l.AccountDirectory = kept(ctx, s, r, "GET /accounts", s.store.accountDirectory, one(s.accountDirectory))
 	l.Teams = kept(ctx, s, r, "GET /teams/org", s.store.teams, one(s.api.Teams))
 	l.Playbooks = kept(ctx, s, r, "GET /playbooks/list", s.store.playbooks, one(s.api.Playbooks))
@@ -363,6 +363,19 @@ func (s *Source) Loaders(ctx context.Context, o Operation) *Loaders {
 func kept[K comparable, V any](ctx context.Context, s *Source, r *recorder, route string, kind *cache.Kind[K, V], fetch cache.Fetch[K, V]) *Loader[K, V] {
 	return newLoader(ctx, r, route, func(ctx context.Context, keys []K) []*cache.Future[V] {
 		return kind.Load(ctx, s.tenant, keys, fetch)
+	})
+}
+
+// paged returns a loader of pages, which reads through the cache. What is kept
+// counts as what is not: an operation holds all that it has read.
+func paged[K comparable, V any](ctx context.Context, s *Source, r *recorder, route string, kind *cache.Kind[K, V], fetch cache.Fetch[K, V]) *Loader[K, V] {
+	return newLoader(ctx, r, route, func(ctx context.Context, keys []K) []*cache.Future[V] {
+		allowed, refused := r.turn(len(keys))
+		futures := kind.Load(ctx, s.tenant, keys[:allowed], fetch)
+		for range keys[allowed:] {
+			futures = append(futures, cache.Failed[V](refused))
+		}
+		return futures
 	})
 }
 
