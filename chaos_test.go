@@ -28,6 +28,8 @@ const chaosQuery = `{ conversations(first: 4) { nodes {
 const (
 	hungTimeout = 700 * time.Millisecond
 	waitTimeout = 1500 * time.Millisecond
+
+	operationTimeout = 2 * time.Minute // of other operations
 )
 
 // chaosRoutes are the routes that fail, with the fields that a failure of theirs
@@ -115,7 +117,7 @@ type matrix struct {
 func (m *matrix) try(t *testing.T, emulator *sandbox.Sandbox, route string, c chaos, state string) {
 	emulator.ClearFaults()
 	p := parts{drift: emulator}
-	args := []string{"--operation-timeout=1m"}
+	args := []string{"--operation-timeout=" + operationTimeout.String()}
 	switch {
 	case c.fault.Kind == sandbox.Hang, c.fault.Kind == sandbox.Tail:
 		args = append(args, "--drift-timeout="+hungTimeout.String())
@@ -145,15 +147,21 @@ func (m *matrix) try(t *testing.T, emulator *sandbox.Sandbox, route string, c ch
 	fault := c.fault
 	fault.Route = route
 	g.drift.Inject(fault)
+	start := time.Now()
 	r := g.ask(t, chaosQuery) // whose own time ends what would wait for ever
-	made := g.calls()
+	took, made := time.Since(start), g.calls()
 
 	if r.Status != http.StatusOK {
 		t.Errorf("status %d", r.Status)
 	}
+	if took > operationTimeout/2 { // on however busy a machine, calls and waits end long before the operation would
+		t.Errorf("it takes %s", took)
+	}
 	flawless := state == fresh || state == elsewhere || state == stale && !c.final
-	if flawless && len(r.Errors) > 0 {
-		t.Errorf("errors %+v", r.Errors)
+	for _, e := range r.Errors {
+		if flawless && !(c.all && e.Extensions["code"] == graph.CodeTimeout) { // where a busy machine comes to a wait's end too late
+			t.Errorf("error %+v", e)
+		}
 	}
 	nulls := missing(t, nil, m.want, r.data(t))
 	if !flawless && state != stale && len(nulls) == 0 {

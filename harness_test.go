@@ -69,7 +69,8 @@ type parts struct {
 	traces *tracing.Tracing                // of all operations and calls; nil for none
 	now    func() time.Time                // the clock of what is asked and who is let in; nil for one that stands still
 
-	doorless bool // nobody is asked who they are, whatever AUTH says
+	doorless  bool // nobody is asked who they are, whatever AUTH says
+	uncounted bool // its operations are in no metrics
 }
 
 // calledBy has a caller send each request.
@@ -147,6 +148,9 @@ func assemble(t testing.TB, p parts, args ...string) *gateway {
 	t.Cleanup(closeTrail)
 	waiting := queue.New(c.Serve.queue())
 	outer := []graphql.HandlerExtension{graph.Observe{Tell: meter.Operation}, c.Serve.admit(waiting)}
+	if p.uncounted {
+		outer = outer[1:]
+	}
 	if p.traces != nil {
 		outer = append([]graphql.HandlerExtension{graph.Trace{Tracer: p.traces.Tracer()}}, outer...)
 	}
@@ -308,7 +312,7 @@ func at(value any, path string) any {
 }
 
 // readQuery returns a query of the README by its file's name.
-func readQuery(t *testing.T, name string) string {
+func readQuery(t testing.TB, name string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", "readme", name+".graphql"))
 	if err != nil {

@@ -26,7 +26,7 @@ type replica struct {
 }
 
 // startReplica runs the program, with further settings, until it serves.
-func startReplica(t *testing.T, drift *sandbox.Sandbox, upstream, redisURL string, env ...string) *replica {
+func startReplica(t testing.TB, drift *sandbox.Sandbox, upstream, redisURL string, env ...string) *replica {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append([]string{

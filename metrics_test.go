@@ -24,7 +24,7 @@ import (
 type scrape map[string]*dto.MetricFamily
 
 // scrapeMetrics reads /metrics of a gateway.
-func scrapeMetrics(t *testing.T, url string) scrape {
+func scrapeMetrics(t testing.TB, url string) scrape {
 	t.Helper()
 	res, err := http.Get(url + "/metrics")
 	if err != nil {

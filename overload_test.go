@@ -4,18 +4,22 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/coder/websocket"
 
 	"github.com/driftgraph/driftgraph/graph"
+	"github.com/driftgraph/driftgraph/metrics"
 	"github.com/driftgraph/driftgraph/queue"
 	"github.com/driftgraph/driftgraph/sandbox"
 )
@@ -98,6 +102,68 @@ func TestOverload(t *testing.T) {
 	if refused := s.value("driftgraph_operations_total", "outcome=refused"); refused != 3 {
 		t.Errorf("%v operations are refused, want 3", refused)
 	}
+}
+
+// TestInteractiveFirst has a heavy operation wait for the one place, and then one
+// that costs little: that begins first.
+func TestInteractiveFirst(t *testing.T) {
+	t.Parallel()
+	d := newDam("/teams/org")
+	g := assemble(t, parts{drift: d.sandbox()}, "--max-operations=1", "--max-queued=10", "--queue-timeout=1h")
+	var asked sync.WaitGroup
+	ask := func(query string) { asked.Go(func() { g.ask(t, query).mustSucceed(t) }) }
+	ask(`{ teams { name } }`)
+	<-d.reached
+	ask(heavy)
+	eventually(t, func() bool { return g.queue.Stats(queue.Heavy).Waiting == 1 })
+	ask(`{ conversationStats { open } }`)
+	eventually(t, func() bool { return g.queue.Stats(queue.Interactive).Waiting == 1 })
+	g.drift.ResetCalls()
+	close(d.opened)
+	asked.Wait()
+	if first := g.drift.Calls()[0].Route; first != "/conversations/stats" {
+		t.Errorf("the first call is to %s, want that of the operation that costs little", first)
+	}
+}
+
+// TestReadiness sends operations away for a while: a balancer is told so, and that
+// it is over.
+func TestReadiness(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := queue.New(queue.Options{Running: 1, Waiting: 1, Patience: time.Second})
+		mux := http.NewServeMux()
+		(&health{metrics: metrics.New("test"), queue: q}).mount(mux)
+		ready := func(when, want string) {
+			t.Helper()
+			answer := httptest.NewRecorder()
+			mux.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/readyz", nil))
+			status := http.StatusOK
+			if want != "ok" {
+				status = http.StatusServiceUnavailable
+			}
+			if got := strings.TrimSpace(answer.Body.String()); answer.Code != status || got != want {
+				t.Errorf("%s: /readyz is %d, %s; want %d, %s", when, answer.Code, got, status, want)
+			}
+			answer = httptest.NewRecorder()
+			if mux.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/livez", nil)); answer.Code != http.StatusOK {
+				t.Errorf("%s: /livez is %d", when, answer.Code)
+			}
+		}
+		ready("at first", "ok")
+		leave, err := q.Enter(t.Context(), queue.Interactive)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = q.Enter(t.Context(), queue.Interactive)
+		ready("once somebody was sent away", "ok")
+		for range 6 {
+			_, _ = q.Enter(t.Context(), queue.Interactive)
+		}
+		ready("when others were, again and again", "overloaded")
+		leave()
+		time.Sleep(10 * time.Second)
+		ready("when that is over", "ok")
+	})
 }
 
 // TestQueueTimeout has an operation wait in vain.

@@ -127,14 +127,14 @@ func TestRedisLost(t *testing.T) {
 type redisServer struct{ *redistest.Server }
 
 // startRedis runs a redis-server until the test ends.
-func startRedis(t *testing.T, options ...string) redisServer {
+func startRedis(t testing.TB, options ...string) redisServer {
 	t.Helper()
 	return redisServer{redistest.Start(t, options...)}
 }
 
 // client returns a client that waits for Redis as long as a busy machine has it
 // wait, so that what a test finds does not hang on that.
-func (s redisServer) client(t *testing.T) redis.UniversalClient {
+func (s redisServer) client(t testing.TB) redis.UniversalClient {
 	t.Helper()
 	client := connectRedis(t, s.PatientURL())
 	redistest.BePatient(client)
@@ -142,7 +142,7 @@ func (s redisServer) client(t *testing.T) redis.UniversalClient {
 }
 
 // connectRedis returns a client with the gateway's own impatience.
-func connectRedis(t *testing.T, url string) redis.UniversalClient {
+func connectRedis(t testing.TB, url string) redis.UniversalClient {
 	t.Helper()
 	client, err := cache.ConnectRedis(url)
 	if err != nil {

@@ -145,7 +145,7 @@ func runSandbox(ctx context.Context, c *sandboxConfig, hide *redact.Redactor, st
 func serve(ctx context.Context, c *serveConfig, hide *redact.Redactor, stdout, stderr io.Writer) error {
 	log := c.Logging.logger(stderr, hide)
 	slog.SetDefault(log)
-	limitMemory(log)
+	limitMemory(log, memlimit.FromCgroup)
 	listener, err := net.Listen("tcp", c.ListenAddr)
 	if err != nil {
 		return fmt.Errorf("LISTEN_ADDR: %w", err)
@@ -298,10 +298,10 @@ func closeTraces(t *tracing.Tracing) {
 	t.Close(ctx)
 }
 
-// limitMemory has the garbage collector keep the process below what its container
-// may take, unless GOMEMLIMIT says otherwise.
-func limitMemory(log *slog.Logger) {
-	limit, err := memlimit.Set() // which fails where there are no containers
+// limitMemory has the garbage collector keep the process below nine tenths of what
+// its container may take, unless GOMEMLIMIT says otherwise.
+func limitMemory(log *slog.Logger, container memlimit.Provider) {
+	limit, err := memlimit.Set(memlimit.WithProvider(container)) // which fails where there are no containers
 	if err == nil && limit < math.MaxInt64 {
 		log.Info("the memory is limited", "GOMEMLIMIT", byteSize(limit))
 	}

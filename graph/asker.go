@@ -2,7 +2,6 @@ package graph
 
 import (
 	"context"
-	"net/netip"
 
 	"github.com/driftgraph/driftgraph/auth"
 )
@@ -22,20 +21,5 @@ func asker(ctx context.Context) string {
 		return "caller\x00" + auth.CallerOf(ctx).Name
 	}
 	remote, _ := ctx.Value(remoteKey{}).(string)
-	return "address\x00" + network(remote)
-}
-
-// network returns what an address is counted by. Whoever has an IPv6 address has
-// all of its /64.
-func network(remote string) string {
-	at, err := netip.ParseAddrPort(remote)
-	if err != nil {
-		return remote
-	}
-	address := at.Addr().Unmap().WithZone("")
-	if address.Is4() {
-		return address.String()
-	}
-	prefix, _ := address.Prefix(64)
-	return prefix.String()
+	return "address\x00" + auth.NetworkOf(remote).String()
 }

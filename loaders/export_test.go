@@ -10,6 +10,9 @@ func SetWindow(d time.Duration) (restore func()) {
 	return func() { window = before }
 }
 
+// SetAfter sets what Purge waits by before it asks Drift again.
+func (s *Source) SetAfter(after func(time.Duration) <-chan time.Time) { s.after = after }
+
 // Alone lets the loaders ask Redis at once, since no planner gathers what they ask.
 func (l *Loaders) Alone() *Loaders {
 	l.trip.End()

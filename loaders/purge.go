@@ -168,7 +168,7 @@ func (s *Source) Purge(ctx context.Context, email string) error {
 			return errors.Join(err, told)
 		}
 		select {
-		case <-time.After(purgePauses[tried]):
+		case <-s.after(purgePauses[tried]):
 		case <-ctx.Done():
 			return errors.Join(err, told)
 		}

@@ -266,8 +266,9 @@ type Source struct {
 	tenant cache.Tenant
 	secret []byte
 	now    func() time.Time
-	closes bool               // it is closed before its Store is
-	drop   func(Change) error // forgets a change for all who may see it; nil if nobody else may
+	closes bool                                 // it is closed before its Store is
+	drop   func(Change) error                   // forgets a change for all who may see it; nil if nobody else may
+	after  func(time.Duration) <-chan time.Time // as time.After: the pauses of Purge
 }
 
 // NewSource returns the source of the tenant that a credential belongs to.
@@ -276,7 +277,7 @@ func NewSource(s *Store, api *drift.Client, auth drift.Auth) *Source {
 	identity := auth.Identity()
 	tenant := cache.NewTenant(identity)
 	s.hold(tenant, identity)
-	return &Source{store: s, api: api, tenant: tenant, secret: identity, now: time.Now}
+	return &Source{store: s, api: api, tenant: tenant, secret: identity, now: time.Now, after: time.After}
 }
 
 // OpenSource returns a NewSource that must be closed.
