@@ -47,6 +47,7 @@ type organisations struct {
 	untold  map[drift.ID]map[cache.Tenant]struct{}  // of whom Redis could not be told
 	undone  map[drift.ID]loaders.Change             // changes that came while Redis could not say of whom it knows
 	timer   *time.Timer                             // to make up for that; nil if there is nothing
+	owing   bool                                    // the log was told so
 	closed  bool
 	working sync.WaitGroup
 }
@@ -136,14 +137,20 @@ func (o *organisations) change(org drift.ID, c loaders.Change, some ...cache.Ten
 		}
 	}
 	if err != nil {
-		o.mu.Lock()
-		undone := o.undone[org]
-		undone.Add(c)
-		o.undone[org] = undone
-		o.owe()
-		o.mu.Unlock()
+		o.delay(org, c)
 	}
 	return errors.Join(err, o.dropAll(all, c))
+}
+
+// delay sees to it that a change is forgotten for those tenants, too, of whom Redis
+// alone knows.
+func (o *organisations) delay(org drift.ID, c loaders.Change) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	undone := o.undone[org]
+	undone.Add(c)
+	o.undone[org] = undone
+	o.owe()
 }
 
 // dropAll forgets a change for some tenants.
@@ -165,10 +172,14 @@ func (o *organisations) dropAll(all []cache.Tenant, c loaders.Change) error {
 // owe sees to it that what Redis was not told or asked is made up for. Who calls
 // it holds mu.
 func (o *organisations) owe() {
-	if o.timer == nil && !o.closed {
-		o.log.Warn("Redis does not say which tenants organisations have; it is asked again until it does")
-		o.timer = time.AfterFunc(oweAgain, o.pay)
+	if o.timer != nil || o.closed {
+		return
 	}
+	if !o.owing {
+		o.owing = true
+		o.log.Warn("Redis does not say which tenants organisations have; it is asked again until it does")
+	}
+	o.timer = time.AfterFunc(oweAgain, o.pay)
 }
 
 // pay tells and asks Redis what it could not be told or asked before.
@@ -190,7 +201,18 @@ func (o *organisations) pay() {
 		}
 	}
 	for org, c := range undone {
-		_ = o.change(org, c)
+		all, err := o.tenants(context.Background(), org)
+		if err != nil { // those that this process knows of have been told before
+			o.delay(org, c)
+			continue
+		}
+		_ = o.dropAll(all, c) // what of it is not told to others, the cache makes up for
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.owing && o.timer == nil {
+		o.owing = false
+		o.log.Info("Redis says again which tenants organisations have")
 	}
 }
 

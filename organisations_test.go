@@ -4,12 +4,18 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/coder/websocket"
+
+	"github.com/driftgraph/driftgraph/cache"
+	"github.com/driftgraph/driftgraph/drift"
+	"github.com/driftgraph/driftgraph/loaders"
 )
 
 // change sets the phone number of a contact as somebody else than the gateway.
@@ -177,5 +183,53 @@ func TestOrganisationsDrop(t *testing.T) {
 		if calls := w.calls(); calls["south /contacts/{id}"] != 0 {
 			t.Errorf("%s: it is dropped for the other organisation: %v", tt.name, calls)
 		}
+	}
+}
+
+// TestOrganisationsOwed has something change while Redis cannot say whose tenants
+// there are: those that are known forget it once, not each time that Redis is asked
+// in vain; the others when it answers again; and the log tells of it once.
+func TestOrganisationsOwed(t *testing.T) {
+	server := startRedis(t)
+	var mu sync.Mutex
+	dropped := map[cache.Tenant]int{}
+	book := new(logbook)
+	o := &organisations{
+		redis: server.client(t), prefix: "test:", life: time.Hour, log: slog.New(slog.NewTextHandler(book, nil)),
+		drop: func(t cache.Tenant, _ loaders.Change) error {
+			mu.Lock()
+			defer mu.Unlock()
+			dropped[t]++
+			return nil
+		},
+		known: map[drift.ID]map[cache.Tenant]time.Time{}, untold: map[drift.ID]map[cache.Tenant]struct{}{}, undone: map[drift.ID]loaders.Change{},
+	}
+	t.Cleanup(o.Close)
+	o.note(t.Context(), 1, "known")
+	server.Kill()
+	if err := o.change(1, loaders.Change{Contacts: []drift.ID{5}}); err == nil {
+		t.Error("nothing says that not all are told")
+	}
+	for range 5 {
+		o.pay()
+	}
+	mu.Lock()
+	if dropped["known"] != 1 {
+		t.Errorf("while Redis is away, who is known forgets it %d times", dropped["known"])
+	}
+	mu.Unlock()
+	server.Restart(t)
+	if err := o.tell(t.Context(), 1, "elsewhere"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() bool {
+		o.pay()
+		mu.Lock()
+		defer mu.Unlock()
+		return dropped["elsewhere"] > 0
+	})
+	eventually(t, func() bool { return strings.Contains(book.String(), "says again") })
+	if n := strings.Count(book.String(), "does not say"); n != 1 {
+		t.Errorf("the log tells of it %d times:\n%s", n, book)
 	}
 }
