@@ -16,7 +16,7 @@ type (
 	written struct{ Name string }
 	private struct {
 		Name string
-		seen bool
+		_    bool // which JSON leaves alone
 	}
 )
 
