@@ -53,6 +53,7 @@ type gateway struct {
 	receiver *webhooks.Receiver
 	queue    *queue.Queue
 	tenants  *tenants
+	bearer   string // of what is made in Drift by somebody else; "" for anybody's
 	log      *logbook
 }
 

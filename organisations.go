@@ -8,9 +8,11 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/hashicorp/golang-lru/v2"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/driftgraph/driftgraph/cache"
@@ -28,6 +30,14 @@ const (
 	// registryTimeout bounds a round trip to Redis.
 	registryTimeout = 250 * time.Millisecond
 
+	// wipeAgain is how long after a wipe another one removes what was on its way.
+	wipeAgain = time.Second
+
+	// Who was forgotten purgedLately is not forgotten again for another copy of the
+	// same event. So many of those are remembered.
+	purgedLately = 10 * time.Minute
+	mostPurged   = 1000
+
 	// So many tenants are told of a change at the same time.
 	dropsAtOnce = 16
 )
@@ -40,6 +50,10 @@ type organisations struct {
 	prefix string                // of the keys of sets
 	life   time.Duration         // of what is known of a tenant
 	drop   func(cache.Tenant, loaders.Change) error
+	wipe   func(context.Context, cache.Tenant, loaders.Person) error
+	open   func(drift.ID) []*loaders.Source // the tenants that are open here, which are to be closed once more
+	name   func(string) digest
+	purged *lru.Cache[digest, time.Time] // when persons were forgotten, of those lately
 	log    *slog.Logger
 
 	mu      sync.Mutex
@@ -167,6 +181,72 @@ func (o *organisations) dropAll(all []cache.Tenant, c loaders.Change) error {
 	}
 	drops.Wait()
 	return errors.Join(failures...)
+}
+
+// purge forgets a person for all tenants of an organisation. By those that are open
+// here Drift is asked who that is; of the others all goes that is kept of them.
+func (o *organisations) purge(ctx context.Context, org drift.ID, email string) error {
+	name := o.name(org.String() + "\x00" + strings.ToLower(email))
+	if at, known := o.purged.Get(name); known && time.Since(at) < purgedLately {
+		return nil
+	}
+	var known loaders.Person
+	done := make(map[cache.Tenant]bool)
+	sources := o.open(org)
+	for _, s := range sources {
+		defer s.Close()
+		p, err := s.Purge(ctx, email)
+		if known.Add(p); err != nil {
+			o.log.WarnContext(ctx, "a person is not known by a token, so all that was read by it is forgotten", "error", err)
+			continue
+		}
+		done[s.Tenant()] = true
+	}
+	for _, s := range sources { // one token may show what another does not
+		if len(sources) > 1 && done[s.Tenant()] {
+			done[s.Tenant()] = s.PurgeKnown(ctx, known) == nil
+		}
+	}
+	err := o.wipeOthers(ctx, org, known, done)
+	if err == nil {
+		o.purged.Add(name, time.Now())
+	}
+	return err
+}
+
+// forget forgets a person for all tenants of an organisation but the one that has
+// looked the person up. That it failed is logged, for somebody must do it again.
+func (o *organisations) forget(org drift.ID, but cache.Tenant, p loaders.Person) {
+	ctx := context.Background()
+	done := map[cache.Tenant]bool{but: true}
+	for _, s := range o.open(org) {
+		if !done[s.Tenant()] {
+			done[s.Tenant()] = s.PurgeKnown(ctx, p) == nil
+		}
+		s.Close()
+	}
+	if err := o.wipeOthers(ctx, org, p, done); err != nil {
+		o.log.Error("a person whom Drift is to forget may not be forgotten here altogether; request the deletion again", "error", err)
+	}
+}
+
+// wipeOthers forgets all that is kept of the tenants of an organisation that are
+// not done; twice, for what other replicas were about to write.
+func (o *organisations) wipeOthers(ctx context.Context, org drift.ID, p loaders.Person, done map[cache.Tenant]bool) error {
+	all, err := o.tenants(context.WithoutCancel(ctx), org)
+	all = slices.DeleteFunc(all, func(t cache.Tenant) bool { return done[t] })
+	for again := range 2 {
+		for _, t := range all {
+			err = errors.Join(err, o.wipe(context.WithoutCancel(ctx), t, p))
+		}
+		if again == 0 && o.redis != nil && len(all) > 0 {
+			select {
+			case <-time.After(wipeAgain):
+			case <-ctx.Done():
+			}
+		}
+	}
+	return err
 }
 
 // owe sees to it that what Redis was not told or asked is made up for. Who calls

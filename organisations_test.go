@@ -233,3 +233,90 @@ func TestOrganisationsOwed(t *testing.T) {
 		t.Errorf("the log tells of it %d times:\n%s", n, book)
 	}
 }
+
+// TestOrganisationsForget has three replicas hold a person, whose data bear marks,
+// for three tenants: of one organisation one that is open and one that is closed,
+// and of another organisation one that has a person of the same address. Then Drift
+// tells of a request for deletion, or one tenant makes it. What the first two have
+// goes, in all replicas and in Redis; what the third has stays.
+func TestOrganisationsForget(t *testing.T) {
+	server := startRedis(t)
+	client := server.client(t)
+	for _, webhook := range []bool{true, false} {
+		t.Run(fmt.Sprintf("webhook=%t", webhook), func(t *testing.T) {
+			client.FlushAll(t.Context())
+			w := newOrganisations(t)
+			args := []string{"--cache-ttl-contact=1h", "--cache-ttl-message=1h", "--cache-ttl-conversation=1h", "--caller-rate=0"}
+			d := &door{later: true}
+			a := w.replica(t, parts{redis: server.client(t), front: d.stand}, args...)
+			b := w.replica(t, parts{redis: server.client(t), front: d.stand}, args...)
+			all := []*gateway{a, b}
+			ids := map[string]int64{}
+			for _, token := range []string{northToken, southToken} {
+				a.bearer = token
+				ids[token] = a.mark(t).contact
+			}
+			query := func(token string) string {
+				return fmt.Sprintf(`{ contact(id: %d) { name email phone } contactsByEmail(email: %q) { nodes { name } } contactsByExternalId(externalIds: ["towel-42"]) { name } }`, ids[token], markedEmail)
+			}
+			ids[northerToken] = ids[northToken]
+			for _, g := range all {
+				for _, token := range []string{northerToken, southToken, northToken} {
+					if got := g.knockWith(t, token, query(token)); got.Status != http.StatusOK || !strings.Contains(strings.ToLower(got.Body), "zaphod") {
+						t.Fatalf("%s is answered %+v", token, got)
+					}
+					g.records.Wait()
+				}
+			}
+			w.clock.pass(tenantIdle)
+			for _, token := range []string{northToken, southToken} { // the others are closed
+				a.knockWith(t, token, whoAmI)
+			}
+			for _, g := range all {
+				g.tenants.bearers.sweep()
+			}
+			if webhook {
+				a.post(t, http.MethodPost, webhookSecret, fmt.Sprintf(`{"orgId":48213,"type":"gdpr_delete_requested","data":{"email":%q}}`, markedEmail))
+				eventually(t, func() bool { return a.receiver.Stats().Purged == 1 })
+				if s := a.receiver.Stats(); s.Unpurged != 0 {
+					t.Errorf("it failed: %+v\n%s", s, a.log)
+				}
+			} else if got := a.knockWith(t, northToken, fmt.Sprintf(`mutation { requestDataDeletion(input: {email: %q}) { message } }`, markedEmail)); strings.Contains(got.Body, "errors") {
+				t.Fatalf("%+v", got)
+			}
+			tenant := func(token string) string { return string(cache.NewTenant([]byte(token))) }
+			holds := func(token string) (where []string) {
+				places := map[string]string{"a": inMemory(a), "b": inMemory(b)}
+				for _, key := range client.Keys(t.Context(), "dg:1:"+tenant(token)+":*").Val() {
+					places["Redis"] += key + " " + client.Get(t.Context(), key).Val() + "\n"
+				}
+				for place, text := range places {
+					for line := range strings.Lines(text) {
+						if strings.Contains(line, tenant(token)) && marked(line) != "" {
+							where = append(where, place)
+						}
+					}
+				}
+				return where
+			}
+			for _, token := range []string{northToken, northerToken} {
+				eventually(t, func() bool { return len(holds(token)) == 0 })
+			}
+			if len(holds(southToken)) == 0 {
+				t.Error("the other organisation's is forgotten, too")
+			}
+			for _, token := range []string{northToken, northerToken} {
+				got := b.knockWith(t, token, fmt.Sprintf("{ contact(id: %d) { name } }", ids[token]))
+				if !strings.Contains(got.Body, `"contact":null`) {
+					t.Errorf("afterwards %s is answered %+v", token, got)
+				}
+			}
+			if got := b.knockWith(t, southToken, query(southToken)); !strings.Contains(strings.ToLower(got.Body), "zaphod") {
+				t.Errorf("afterwards the other organisation is answered %+v", got)
+			}
+			if log := strings.ToLower(a.log.String() + b.log.String()); strings.Contains(log, "zaphod") {
+				t.Error("the log names the person")
+			}
+		})
+	}
+}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -348,7 +349,7 @@ func (g *gateway) mark(t *testing.T) markedPerson {
 		if err != nil {
 			t.Fatal(err)
 		}
-		req.Header.Set("Authorization", "Bearer somebody")
+		req.Header.Set("Authorization", "Bearer "+cmp.Or(g.bearer, "somebody"))
 		req.Header.Set("Content-Type", "application/json")
 		res, err := http.DefaultClient.Do(req)
 		if err != nil {

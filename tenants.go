@@ -3,12 +3,12 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
 
+	"github.com/hashicorp/golang-lru/v2"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/driftgraph/driftgraph/auth"
@@ -130,9 +130,12 @@ func (t *tenants) openAll() (err error) {
 	}
 	t.organisations = &organisations{
 		redis: t.Redis, prefix: "dg:1:" + string(t.shared("organisations")) + ":",
-		life: 2*(t.Config.CacheTTL.longest()+t.Config.CacheStale) + 10*time.Minute, drop: t.store.Drop, log: t.Log,
+		life: 2*(t.Config.CacheTTL.longest()+t.Config.CacheStale) + 10*time.Minute, drop: t.store.Drop, wipe: t.store.Wipe, log: t.Log,
 		known: make(map[drift.ID]map[cache.Tenant]time.Time), untold: make(map[drift.ID]map[cache.Tenant]struct{}), undone: make(map[drift.ID]loaders.Change),
+		open: func(org drift.ID) []*loaders.Source { return t.bearers.sourcesOf(org) },
+		name: func(text string) digest { return t.bearers.digest(text) },
 	}
+	t.organisations.purged, _ = lru.New[digest, time.Time](mostPurged) // its one error is a size below 1
 	if t.nobody, err = t.open(noToken(rand.Text()), loaders.NewSource); err == nil {
 		t.nobody.org = -1 // which is no organisation's
 		t.bearers = newBearers(t.Config.Callers.MaxTenants, asker, t.Now, t.Log, t.openFor, t.organisations.note)
@@ -147,7 +150,9 @@ func (t *tenants) openFor(token string, info *drift.TokenInfo) (*tenant, error) 
 		return nil, err
 	}
 	opened.org = info.OrgID
-	opened.source.ShareChanges(func(c loaders.Change) error { return t.organisations.change(opened.org, c, opened.source.Tenant()) })
+	opened.source.ShareChanges(func(c loaders.Change) error { return t.organisations.change(opened.org, c, opened.source.Tenant()) }, func(p loaders.Person) {
+		t.bearers.later(func() { t.organisations.forget(opened.org, opened.source.Tenant(), p) })
+	})
 	return opened, nil
 }
 
@@ -263,17 +268,13 @@ func (t *tenants) subscribe(ctx context.Context, f events.Filter) *events.Subscr
 // hears reports whether an event is of the caller's organisation.
 func (t *tenants) hears(ctx context.Context, e events.Event) bool { return e.Org == t.of(ctx).org }
 
-// purge forgets a person of an organisation.
+// purge forgets a person of the organisation, 0 if there is one only.
 func (t *tenants) purge(ctx context.Context, org drift.ID, email string) error {
 	if t.own != nil {
-		return t.own.source.Purge(ctx, email)
+		_, err := t.own.source.Purge(ctx, email)
+		return err
 	}
-	var failures []error
-	for _, source := range t.bearers.sourcesOf(org) {
-		failures = append(failures, source.Purge(ctx, email))
-		source.Close()
-	}
-	return errors.Join(failures...)
+	return t.organisations.purge(ctx, org, email)
 }
 
 // drop forgets what has changed in an organisation.

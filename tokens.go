@@ -383,6 +383,15 @@ func (b *bearers) sourcesOf(org drift.ID) (sources []*loaders.Source) {
 	return sources
 }
 
+// later does something in the background, unless all is about to end.
+func (b *bearers) later(do func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.closed {
+		b.work.Go(do)
+	}
+}
+
 // sweep closes the tenants that nobody has used for long.
 func (b *bearers) sweep() {
 	b.mu.Lock()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -422,4 +423,60 @@ func (w *world) open() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.tenants.Len()
+}
+
+// TestTokenLeaks does with tokens what can be done, and looks for them where they
+// must not be: in answers, logs, metrics, and all that goes to Redis.
+func TestTokenLeaks(t *testing.T) {
+	t.Parallel()
+	server := startRedis(t)
+	client := server.client(t)
+	spy := server.spy(t, client)
+	w := newWorld(t, parts{redis: client})
+	id := w.north.Fixtures().EnrichedContactID
+	told := ""
+	ask := func(token, query string) {
+		got := w.knockWith(t, token, query)
+		told += got.Header + got.Body
+	}
+	everything := fmt.Sprintf(`{ contact(id: %d) { name email } viewer { caller permissions scopes organizationId } }`, id)
+	for _, token := range []string{northToken, northerToken, southToken, "wrong-token-that-nobody-may-see"} {
+		ask(token, everything)
+		ask(token, fmt.Sprintf(`mutation { updateContact(input: {id: %d, attributes: {phone: "1"}}) { contact { phone } } requestDataDeletion(input: {email: "nobody@example.com"}) { message } }`, id))
+		ask(token, `{ contact(id: "x") { name } }`)
+	}
+	w.post(t, http.MethodPost, webhookSecret, fmt.Sprintf(`{"orgId":48213,"type":"contact_updated","data":{"endUserId":%d}}`, id))
+	w.north.Revoke(northToken)
+	ask(northToken, "{ teams { name } }")
+	ask(northToken, "{ teams { name } }")
+	w.south.Inject(sandbox.Fault{Route: "*", Status: 503})
+	w.clock.pass(tokenGrace)
+	ask(southToken, everything)
+	for _, code := range []string{"UNAUTHENTICATED", "UPSTREAM_UNAUTHORIZED", "UPSTREAM_UNAVAILABLE", "BAD_USER_INPUT"} {
+		if !strings.Contains(told, code) {
+			t.Errorf("nobody was told %s", code)
+		}
+	}
+	w.records.Wait()
+	res, err := http.Get(w.url + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	metrics, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, values := dump(t, client)
+	for where, text := range map[string]string{
+		"an answer": told, "the log": w.log.String(), "a metric": string(metrics), "Redis": keys + values,
+		"what goes to Redis": spy.commands.String(), "what is published": spy.published.String(),
+	} {
+		if len(text) < 100 {
+			t.Errorf("%s has little to say: %q", where, text)
+		}
+		if at := strings.Index(text, secretMark); at >= 0 {
+			t.Errorf("%s tells a token: …%s…", where, text[max(0, at-80):at])
+		}
+	}
 }

@@ -195,6 +195,12 @@ func (c *Cache) hear(message string) {
 	rest, owed := strings.CutPrefix(rest, owedMark)
 	byKind := make(map[string]*heard)
 	for line := range strings.SplitSeq(rest, "\n") {
+		if name, is := strings.CutPrefix(line, tenantMark); is {
+			if full, ok := parseKey(name); ok {
+				c.Forget(full.tenant)
+			}
+			continue
+		}
 		g, buried, line := cutGrave(line)
 		line, isTrait := strings.CutPrefix(line, traitMark)
 		key, isGroup := strings.CutPrefix(line, groupMark)

@@ -27,8 +27,11 @@ func (c *Change) Add(other Change) {
 }
 
 // ShareChanges has changes that are made by the source forgotten by all who may
-// see what it sees, the source among them.
-func (s *Source) ShareChanges(drop func(Change) error) { s.drop = drop }
+// see what it sees, the source among them; and persons whom it has Drift forget,
+// by the others.
+func (s *Source) ShareChanges(drop func(Change) error, purge func(Person)) {
+	s.drop, s.others = drop, purge
+}
 
 // Drop forgets a change for all who may see what the source sees, as Store.Drop does.
 func (s *Source) Drop(c Change) error {

@@ -37,6 +37,53 @@ type person struct {
 	unseen        bool // other replicas or Redis may hold contacts with the address that are not known
 }
 
+// A Person is somebody who was looked up to be forgotten, as far as is known.
+type Person struct{ known person }
+
+// Add adds what is known of the same person by another source.
+func (p *Person) Add(other Person) {
+	p.known.emails = withAll(p.known.emails, other.known.emails...)
+	p.known.contacts = withAll(p.known.contacts, other.known.contacts...)
+	p.known.externalIDs = withAll(p.known.externalIDs, other.known.externalIDs...)
+	p.known.conversations = withAll(p.known.conversations, other.known.conversations...)
+}
+
+// told returns what others may be told of a person.
+func (p *person) told() (known Person) {
+	known.Add(Person{*p})
+	return known
+}
+
+// PurgeKnown forgets a person whom another source has looked up. Drift is not asked.
+func (s *Source) PurgeKnown(ctx context.Context, known Person) error {
+	p := known.known.told().known
+	if len(p.emails) == 0 {
+		return nil
+	}
+	s.forgetContacts(ctx, &p)
+	return s.purge(&p)
+}
+
+// Wipe forgets all that is kept of a tenant whose credential is not at hand, and
+// with that a person, of whom it buries what can be without it: the contacts and
+// conversations that are known of another source.
+func (s *Store) Wipe(ctx context.Context, t cache.Tenant, known Person) error {
+	p := known.known
+	pages := make([]string, len(p.conversations))
+	for i, id := range p.conversations {
+		pages[i] = MessagePage{Conversation: id}.group()
+	}
+	return errors.Join(
+		s.contacts.Bury(t, s.tombstone, p.contacts...),
+		s.contactThreads.Bury(t, s.tombstone, p.contacts...),
+		s.conversations.Bury(t, s.tombstone, p.conversations...),
+		s.transcripts.Bury(t, s.tombstone, p.conversations...),
+		s.messagePages.BuryGroup(t, s.tombstone, pages...),
+		s.Drop(t, Change{Contacts: []drift.ID{0}, Conversations: []drift.ID{0}, Meetings: true}),
+		s.cache.Wipe(ctx, t),
+	)
+}
+
 func newPerson(email string) *person {
 	p := new(person)
 	p.addEmail(email)
@@ -148,12 +195,13 @@ func (s *Source) purge(p *person) error {
 // Purge forgets a person because Drift has been asked to. What is known of them
 // is forgotten at once; then Drift is asked who they are, a few times if it cannot
 // answer, until ctx ends. For some minutes after a purge another one of the same
-// address does nothing, so that the same event told often costs what one costs.
-func (s *Source) Purge(ctx context.Context, email string) error {
+// address does nothing, so that the same event told often costs what one costs. It
+// returns what is known of the person.
+func (s *Source) Purge(ctx context.Context, email string) (Person, error) {
 	p := newPerson(email)
 	key := s.private(email)
 	if at, buried := s.store.contactsByEmail.Buried(ctx, s.tenant, key)[key]; buried && time.Since(at) < youngTombstone {
-		return nil
+		return Person{}, nil
 	}
 	asking := context.WithoutCancel(ctx)
 	s.forgetContacts(asking, p)
@@ -162,15 +210,15 @@ func (s *Source) Purge(ctx context.Context, email string) error {
 		err := s.lookUp(asking, p)
 		told := s.purge(p)
 		if err == nil && told == nil {
-			return nil
+			return p.told(), nil
 		}
 		if tried == len(purgePauses) || err != nil && !Fallback(err) {
-			return errors.Join(err, told)
+			return p.told(), errors.Join(err, told)
 		}
 		select {
 		case <-s.after(purgePauses[tried]):
 		case <-ctx.Done():
-			return errors.Join(err, told)
+			return p.told(), errors.Join(err, told)
 		}
 	}
 }

@@ -63,7 +63,7 @@ func TestPurgeAsksAgain(t *testing.T) {
 				tt.fault.Route = "GET /contacts"
 				h.drift.Inject(tt.fault)
 			}
-			if err := s.Purge(ctx, h.email); !errors.Is(err, tt.err) || err != nil && tt.err == nil {
+			if _, err := s.Purge(ctx, h.email); !errors.Is(err, tt.err) || err != nil && tt.err == nil {
 				t.Errorf("the error is %v, want %v", err, tt.err)
 			}
 			if !slices.Equal(pauses, all[:tt.pauses]) {

@@ -488,7 +488,8 @@ func (w *world) act(a act, fails bool, dropped *change) (string, error) {
 	case "forget":
 		ctx, cancel := context.WithCancel(w.t.Context())
 		cancel() // if Drift fails it is not asked again
-		return "", s.Purge(ctx, w.email)
+		_, err := s.Purge(ctx, w.email)
+		return "", err
 	case "change unseen":
 		if !fails { // for the truth would not be told either
 			w.change(a.Who.org(), r.change)

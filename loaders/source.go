@@ -268,6 +268,7 @@ type Source struct {
 	now    func() time.Time
 	closes bool                                 // it is closed before its Store is
 	drop   func(Change) error                   // forgets a change for all who may see it; nil if nobody else may
+	others func(Person)                         // forgets a person for the others of them; nil if there are none
 	after  func(time.Duration) <-chan time.Time // as time.After: the pauses of Purge
 }
 

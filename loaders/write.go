@@ -299,6 +299,9 @@ func (w *Writes) RequestDataDeletion(ctx context.Context, email string) (*drift.
 	if err == nil || errors.Is(err, drift.ErrOutcomeUnknown) {
 		_ = w.source.purge(p)
 		w.loaders.forget()
+		if w.source.others != nil {
+			w.source.others(p.told())
+		}
 	}
 	return made, err
 }
