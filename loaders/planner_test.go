@@ -89,6 +89,6 @@ func newExecutor(t *testing.T) *executor.Executor {
 	source.SetClock(func() time.Time { return present })
 	e := executor.New(graph.NewExecutableSchema(graph.Config{Resolvers: &resolvers.Resolver{Audit: audit.New(slog.DiscardHandler, "", slog.New(slog.DiscardHandler))}}))
 	e.SetErrorPresenter((&graph.Presenter{Log: slog.New(slog.DiscardHandler)}).Present)
-	e.Use(graph.REST{Source: func(context.Context) *loaders.Source { return source }, MaxCalls: 500, Timeout: 10 * time.Second})
+	e.Use(graph.REST{Source: func(context.Context) *loaders.Source { return source }, MaxCalls: 500, Timeout: 10 * time.Second, MutationTimeout: 10 * time.Second})
 	return e
 }
