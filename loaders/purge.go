@@ -195,13 +195,18 @@ func (s *Source) purge(p *person) error {
 // Purge forgets a person because Drift has been asked to. What is known of them
 // is forgotten at once; then Drift is asked who they are, a few times if it cannot
 // answer, until ctx ends. For some minutes after a purge another one of the same
-// address does nothing, so that the same event told often costs what one costs. It
-// returns what is known of the person.
+// address does nothing, unless one has failed, so that the same event told often
+// costs what one costs. It returns what is known of the person.
 func (s *Source) Purge(ctx context.Context, email string) (Person, error) {
 	p := newPerson(email)
-	key := s.private(email)
-	if at, buried := s.store.contactsByEmail.Buried(ctx, s.tenant, key)[key]; buried && time.Since(at) < youngTombstone {
+	key, failed := s.private(email), s.private("failed\n"+email) // which is no address
+	buried := s.store.contactsByEmail.Buried(ctx, s.tenant, key, failed)
+	if _, again := buried[failed]; !again && time.Since(buried[key]) < youngTombstone {
 		return Person{}, nil
+	}
+	fail := func(err error) error {
+		_ = s.store.contactsByEmail.Bury(s.tenant, youngTombstone, failed)
+		return err
 	}
 	asking := context.WithoutCancel(ctx)
 	s.forgetContacts(asking, p)
@@ -213,12 +218,12 @@ func (s *Source) Purge(ctx context.Context, email string) (Person, error) {
 			return p.told(), nil
 		}
 		if tried == len(purgePauses) || err != nil && !Fallback(err) {
-			return p.told(), errors.Join(err, told)
+			return p.told(), fail(errors.Join(err, told))
 		}
 		select {
 		case <-s.after(purgePauses[tried]):
 		case <-ctx.Done():
-			return p.told(), errors.Join(err, told)
+			return p.told(), fail(errors.Join(err, told))
 		}
 	}
 }

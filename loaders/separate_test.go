@@ -555,9 +555,7 @@ func (w *world) settle(answers []answer, dropped []change, fails [2]bool) {
 		who := a.act.Who
 		switch a.act.What {
 		case "forget":
-			if !w.purged[who] { // else it did nothing
-				w.forgot[who] = a.err == nil && !fails[who.org()]
-			}
+			w.forgot[who] = w.forgot[who] || a.err == nil && !fails[who.org()]
 			forgot[who], lost[who] = true, true
 		case "read", "change unseen":
 			continue
