@@ -31,7 +31,7 @@ type Throttle struct {
 
 // take takes a token of the caller of a context.
 func (t *Throttle) take(ctx context.Context) limit.Grant {
-	return t.Buckets.Take(t.key(ctx), t.Rate, 1, false)
+	return t.Buckets.TakeOne(t.key(ctx), t.Rate)
 }
 
 // key names the bucket of a caller, by a hash: names and addresses may be a

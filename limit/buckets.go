@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -27,6 +28,7 @@ type Buckets struct {
 	down   bool              // Redis fails
 	again  time.Time         // when to ask it again
 	swept  time.Time         // when the states were last looked through for those that are not needed
+	leases *simplelru.LRU[string, *lease]
 }
 
 // New returns buckets that are shared through a Redis, or not if that is nil.
