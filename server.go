@@ -123,14 +123,14 @@ func runSandbox(ctx context.Context, c *sandboxConfig, hide *redact.Redactor, st
 	if err != nil {
 		return fmt.Errorf("SANDBOX_LISTEN_ADDR: %w", err)
 	}
-	token := "any"
+	shown := "any" // in the place of a token
 	switch {
 	case c.Token != "":
-		token = "$SANDBOX_TOKEN"
+		shown = "$SANDBOX_TOKEN"
 	case c.Tokens != "":
-		token = "one of SANDBOX_TOKENS"
+		shown = "one of SANDBOX_TOKENS"
 	}
-	fmt.Fprintf(stdout, "An emulator of Drift's API on http://%[1]s\nTry: curl -H \"Authorization: Bearer %[2]s\" 'http://%[1]s/conversations/list?limit=2'\n", reachable(listener.Addr()), token)
+	fmt.Fprintf(stdout, "An emulator of Drift's API on http://%[1]s\nTry: curl -H \"Authorization: Bearer %[2]s\" 'http://%[1]s/conversations/list?limit=2'\n", reachable(listener.Addr()), shown)
 	if cfg := orgs[0]; cfg.Webhooks != "" {
 		token := "that of SANDBOX_WEBHOOK_TOKEN"
 		if cfg.WebhookToken == sandbox.DefaultWebhookToken {
