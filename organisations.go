@@ -40,6 +40,10 @@ const (
 
 	// So many tenants are told of a change at the same time.
 	dropsAtOnce = 16
+
+	// So many records of an organisation are remembered to have changed. If more have
+	// while Redis is away, all that is kept of it is forgotten.
+	mostUndone = 1000
 )
 
 // Organisations know which tenants each organisation has of whom records may be
@@ -60,6 +64,7 @@ type organisations struct {
 	known   map[drift.ID]map[cache.Tenant]time.Time // until when, for those that this process has had
 	untold  map[drift.ID]map[cache.Tenant]struct{}  // of whom Redis could not be told
 	undone  map[drift.ID]loaders.Change             // changes that came while Redis could not say of whom it knows
+	all     map[drift.ID]bool                       // organisations that had more than mostUndone of those
 	timer   *time.Timer                             // to make up for that; nil if there is nothing
 	owing   bool                                    // the log was told so
 	closed  bool
@@ -162,8 +167,12 @@ func (o *organisations) delay(org drift.ID, c loaders.Change) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	undone := o.undone[org]
-	undone.Add(c)
-	o.undone[org] = undone
+	if undone.Add(c); undone.Len() <= mostUndone && !o.all[org] {
+		o.undone[org] = undone
+	} else {
+		o.all[org] = true
+		delete(o.undone, org)
+	}
 	o.owe()
 }
 
@@ -271,8 +280,8 @@ func (o *organisations) pay() {
 	}
 	o.working.Add(1)
 	defer o.working.Done()
-	untold, undone := o.untold, o.undone
-	o.untold, o.undone = make(map[drift.ID]map[cache.Tenant]struct{}), make(map[drift.ID]loaders.Change)
+	untold, undone, wiped := o.untold, o.undone, o.all
+	o.untold, o.undone, o.all = make(map[drift.ID]map[cache.Tenant]struct{}), make(map[drift.ID]loaders.Change), make(map[drift.ID]bool)
 	o.timer = nil
 	o.mu.Unlock()
 	for org, all := range untold {
@@ -287,6 +296,20 @@ func (o *organisations) pay() {
 			continue
 		}
 		_ = o.dropAll(all, c) // what of it is not told to others, the cache makes up for
+	}
+	for org := range wiped {
+		all, err := o.tenants(context.Background(), org)
+		for _, t := range all {
+			if err == nil {
+				err = o.wipe(context.Background(), t, loaders.Person{})
+			}
+		}
+		if err != nil {
+			o.mu.Lock()
+			o.all[org] = true
+			o.owe()
+			o.mu.Unlock()
+		}
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -202,7 +202,7 @@ func TestOrganisationsOwed(t *testing.T) {
 			dropped[t]++
 			return nil
 		},
-		known: map[drift.ID]map[cache.Tenant]time.Time{}, untold: map[drift.ID]map[cache.Tenant]struct{}{}, undone: map[drift.ID]loaders.Change{},
+		known: map[drift.ID]map[cache.Tenant]time.Time{}, untold: map[drift.ID]map[cache.Tenant]struct{}{}, undone: map[drift.ID]loaders.Change{}, all: map[drift.ID]bool{},
 	}
 	t.Cleanup(o.Close)
 	o.note(t.Context(), 1, "known")
@@ -231,6 +231,56 @@ func TestOrganisationsOwed(t *testing.T) {
 	eventually(t, func() bool { return strings.Contains(book.String(), "says again") })
 	if n := strings.Count(book.String(), "does not say"); n != 1 {
 		t.Errorf("the log tells of it %d times:\n%s", n, book)
+	}
+}
+
+// TestOrganisationsOweAll has more change while Redis is away than is remembered:
+// then all is forgotten that is kept of the organisation, and of no other.
+func TestOrganisationsOweAll(t *testing.T) {
+	server := startRedis(t)
+	var mu sync.Mutex
+	wiped := map[cache.Tenant]bool{}
+	o := &organisations{
+		redis: server.client(t), prefix: "test:", life: time.Hour, log: slog.New(slog.DiscardHandler),
+		drop: func(cache.Tenant, loaders.Change) error { return nil },
+		wipe: func(_ context.Context, t cache.Tenant, _ loaders.Person) error {
+			mu.Lock()
+			defer mu.Unlock()
+			wiped[t] = true
+			return nil
+		},
+		known: map[drift.ID]map[cache.Tenant]time.Time{}, untold: map[drift.ID]map[cache.Tenant]struct{}{}, undone: map[drift.ID]loaders.Change{}, all: map[drift.ID]bool{},
+	}
+	t.Cleanup(o.Close)
+	o.note(t.Context(), 1, "busy")
+	o.note(t.Context(), 2, "quiet")
+	server.Kill()
+	for id := range drift.ID(mostUndone + 10) {
+		o.delay(1, loaders.Change{Contacts: []drift.ID{id + 1}})
+	}
+	o.delay(2, loaders.Change{Contacts: []drift.ID{1}})
+	eventually(t, func() bool { // it may be tried in vain at any moment
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		return o.all[1] && len(o.undone[1].Contacts) == 0 && !o.all[2] && len(o.undone[2].Contacts) == 1
+	})
+	o.pay() // in vain
+	server.Restart(t)
+	for id, name := range map[drift.ID]cache.Tenant{1: "busy", 2: "quiet"} {
+		if err := o.tell(t.Context(), id, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, func() bool {
+		o.pay()
+		mu.Lock()
+		defer mu.Unlock()
+		return wiped["busy"]
+	})
+	mu.Lock()
+	defer mu.Unlock()
+	if wiped["quiet"] {
+		t.Error("another organisation's tenant is wiped")
 	}
 }
 

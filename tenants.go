@@ -131,7 +131,7 @@ func (t *tenants) openAll() (err error) {
 	t.organisations = &organisations{
 		redis: t.Redis, prefix: "dg:1:" + string(t.shared("organisations")) + ":",
 		life: 2*(t.Config.CacheTTL.longest()+t.Config.CacheStale) + 10*time.Minute, drop: t.store.Drop, wipe: t.store.Wipe, log: t.Log,
-		known: make(map[drift.ID]map[cache.Tenant]time.Time), untold: make(map[drift.ID]map[cache.Tenant]struct{}), undone: make(map[drift.ID]loaders.Change),
+		known: make(map[drift.ID]map[cache.Tenant]time.Time), untold: make(map[drift.ID]map[cache.Tenant]struct{}), undone: make(map[drift.ID]loaders.Change), all: make(map[drift.ID]bool),
 		open: func(org drift.ID) []*loaders.Source { return t.bearers.sourcesOf(org) },
 		name: func(text string) digest { return t.bearers.digest(text) },
 	}

@@ -49,8 +49,8 @@ var upstream = []struct {
 	message string
 }{
 	{drift.ErrRateLimited, CodeUpstreamRateLimited, "Drift takes no more calls at the moment; try again later"},
-	{drift.ErrUnauthorized, CodeUpstreamUnauthorized, "Drift does not accept the gateway's token"},
-	{drift.ErrForbidden, CodeUpstreamForbidden, "the gateway's token has not the scope that this takes"},
+	{drift.ErrUnauthorized, CodeUpstreamUnauthorized, "Drift does not accept the token that it is asked with"},
+	{drift.ErrForbidden, CodeUpstreamForbidden, "the token that Drift is asked with has not the scope that this takes"},
 	{drift.ErrTimeout, CodeUpstreamTimeout, "Drift did not answer in time"},
 	{drift.ErrInvalid, CodeUpstreamInvalidResponse, "Drift's answer could not be read"},
 	{drift.ErrUnavailable, CodeUpstreamUnavailable, "Drift cannot be reached or is out of order"},

@@ -3603,7 +3603,7 @@ type PageInfo @requires(permissions: []) {
 type Viewer @requires(permissions: []) {
   "The Drift organisation that all data belongs to."
   organizationId: ID
-  "The scopes that Drift granted to the gateway's token, such as ` + "`" + `contact_read` + "`" + `."
+  "The scopes that Drift granted to the token that it is asked with, such as ` + "`" + `contact_read` + "`" + `."
   scopes: [String!]
   "The caller as the gateway knows it; ` + "`" + `anonymous` + "`" + ` when the gateway asks for no credential."
   caller: String!

@@ -317,7 +317,7 @@ type UserError struct {
 type Viewer struct {
 	// The Drift organisation that all data belongs to.
 	OrganizationID *string `json:"organizationId,omitempty"`
-	// The scopes that Drift granted to the gateway's token, such as `contact_read`.
+	// The scopes that Drift granted to the token that it is asked with, such as `contact_read`.
 	Scopes []string `json:"scopes,omitempty"`
 	// The caller as the gateway knows it; `anonymous` when the gateway asks for no credential.
 	Caller string `json:"caller"`

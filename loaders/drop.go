@@ -33,6 +33,11 @@ func (s *Source) ShareChanges(drop func(Change) error, purge func(Person)) {
 	s.drop, s.others = drop, purge
 }
 
+// Len returns how many records it names.
+func (c *Change) Len() int {
+	return len(c.Contacts) + len(c.Conversations) + len(c.Users) + len(c.Accounts)
+}
+
 // Drop forgets a change for all who may see what the source sees, as Store.Drop does.
 func (s *Source) Drop(c Change) error {
 	if s.drop != nil {
