@@ -261,7 +261,7 @@ func (b *bearers) learn(ctx context.Context, name digest, token string, info *dr
 	b.mu.Lock()
 	t, known := b.tenants.Peek(name)
 	b.mu.Unlock()
-	if !known || t.org != info.OrgID {
+	if known = known && t.org == info.OrgID; !known {
 		var err error
 		if t, err = b.open(token, info); err != nil {
 			return nil, err
@@ -272,6 +272,13 @@ func (b *bearers) learn(ctx context.Context, name digest, token string, info *dr
 	t.source.Keep(ctx, info)
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if now, _ := b.tenants.Peek(name); known && now != t { // it was closed meanwhile
+		var err error
+		if t, err = b.open(token, info); err != nil {
+			return nil, err
+		}
+		t.name, doubts = name, 0
+	}
 	t.learned, t.settled, t.failed, t.ends = begun, doubts, time.Time{}, time.Time{}
 	if info.ExpiresIn > 0 {
 		t.ends = info.CreatedAt.Time().Add(info.ExpiresIn)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/driftgraph/driftgraph/cache"
+	"github.com/driftgraph/driftgraph/drift"
 	"github.com/driftgraph/driftgraph/sandbox"
 )
 
@@ -479,4 +482,39 @@ func TestTokenLeaks(t *testing.T) {
 			t.Errorf("%s tells a token: …%s…", where, text[max(0, at-80):at])
 		}
 	}
+}
+
+// TestTenantClosedWhileAsked closes a tenant while what Drift has said of its token
+// is noted: it is opened anew, and can be closed once more.
+func TestTenantClosedWhileAsked(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, parts{}, "--max-tenants=1")
+	var slow atomic.Bool
+	noting, release := make(chan struct{}), make(chan struct{})
+	b := w.tenants.bearers
+	note := b.note
+	b.note = func(ctx context.Context, org drift.ID, tenant cache.Tenant) {
+		if slow.CompareAndSwap(true, false) {
+			close(noting)
+			<-release
+		}
+		note(ctx, org, tenant)
+	}
+	enters := func(token, org string) {
+		t.Helper()
+		if got := w.knockWith(t, token, "{ viewer { organizationId } }"); !strings.Contains(got.Body, `"organizationId":"`+org+`"`) {
+			t.Errorf("%s is answered %+v", token, got)
+		}
+	}
+	enters(northToken, "48213")
+	w.clock.pass(tokenLife)
+	slow.Store(true)
+	var waiting sync.WaitGroup
+	waiting.Go(func() { enters(northToken, "48213") })
+	<-noting
+	enters(southToken, "77001")
+	close(release)
+	waiting.Wait()
+	enters(southToken, "77001")
+	enters(northToken, "48213")
 }
