@@ -128,7 +128,8 @@ func runSandbox(ctx context.Context, c *sandboxConfig, hide *redact.Redactor, st
 	case c.Token != "":
 		shown = "$SANDBOX_TOKEN"
 	case c.Tokens != "":
-		shown = "one of SANDBOX_TOKENS"
+		shown = "$TOKEN"
+		fmt.Fprintln(stdout, "Set TOKEN to one of SANDBOX_TOKENS, for what follows.")
 	}
 	fmt.Fprintf(stdout, "An emulator of Drift's API on http://%[1]s\nTry: curl -H \"Authorization: Bearer %[2]s\" 'http://%[1]s/conversations/list?limit=2'\n", reachable(listener.Addr()), shown)
 	if cfg := orgs[0]; cfg.Webhooks != "" {
