@@ -175,6 +175,28 @@ func TestPlanAfter(t *testing.T) {
 	}
 }
 
+// TestPredictedMin checks that what a list of the query may bring is not counted as
+// surely read by its id as well.
+func TestPredictedMin(t *testing.T) {
+	g := newGateway(t, sandbox.Config{})
+	f := g.drift.Fixtures()
+	account, contact := f.AccountIDs[0], fmt.Sprint(f.ContactIDs[0])
+	for _, c := range []struct {
+		query string
+		min   int
+	}{
+		{`{ account(id: "` + account + `") { name } }`, 1},
+		{`{ account(id: "` + account + `") { name } contact(id: "` + contact + `") { name } }`, 2},
+		{`{ account(id: "` + account + `") { name } accounts(first: 5) { nodes { name } } }`, 1},
+		{`{ contact(id: "` + contact + `") { name } contactsByEmail(email: "` + f.SharedEmail + `") { nodes { name } } }`, 1},
+		{`{ contact(id: "` + contact + `") { name } accounts(first: 5) { nodes { name } } }`, 2},
+	} {
+		if p := g.askPlan(t, "dry-run", c.query, nil).Extensions.REST.Predicted; p == nil || p.Min != c.min {
+			t.Errorf("of %s is predicted %+v, want at least %d", c.query, p, c.min)
+		}
+	}
+}
+
 // TestPlanHeader checks that another value of the header is refused by name.
 func TestPlanHeader(t *testing.T) {
 	g := newGateway(t, sandbox.Config{})
@@ -300,7 +322,7 @@ func TestPrediction(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		w := &queryWriter{t: rt, schema: s, fixtures: emulator.Fixtures(), left: 14}
 		query := "{ " + w.selection(s.Query, 4) + " }"
-		g := assemble(t, parts{drift: emulator}, "--max-aliases=100", "--max-list-depth=100", "--max-rest-calls=200")
+		g := assemble(t, parts{drift: emulator}, "--max-rest-calls=200", "--max-aliases=100", "--max-list-depth=100", "--max-depth=100", "--max-tokens=100000", "--max-fields=100000000", "--max-response-bytes=1GiB", "--operation-timeout=5m") // only the price refuses
 		emulator.ResetCalls()
 		dry := g.askPlan(t, "dry-run", query, nil)
 		if dry.Extensions.REST == nil || g.calls() != 0 {
