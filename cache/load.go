@@ -268,8 +268,8 @@ func (b *batch[K, V]) run(ctx context.Context, fetch Fetch[K, V]) {
 	var calls sync.WaitGroup
 	defer calls.Wait()
 	for begun := time.Now(); ; {
-		if len(absent) > 0 {
-			calls.Go(func() { b.call(ctx, absent, fetch) })
+		if flights := absent; len(flights) > 0 {
+			calls.Go(func() { b.call(ctx, flights, fetch) })
 		}
 		if len(waiting) == 0 {
 			return

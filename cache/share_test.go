@@ -96,6 +96,24 @@ func TestReplicaDies(t *testing.T) {
 	check(t, lost, "1 NETWORK")
 }
 
+// Of what is asked for at once, what no other process loads is fetched, though the
+// rest comes from another process meanwhile.
+func TestReplicaHasSome(t *testing.T) {
+	server := startRedis(t)
+	a, b := patient(cache.Options{Redis: server.client(t)}), patient(cache.Options{Redis: server.client(t)})
+	theirs, ours := source{hold: make(chan struct{})}, source{hold: make(chan struct{})}
+	first := newKind(t, a).Load(t.Context(), "t", []int64{1}, theirs.fetch)
+	await(t, "the lease to be taken", func() bool { return a.Stats().Misses == 1 })
+	both := newKind(t, b).Load(t.Context(), "t", []int64{1, 2}, ours.fetch)
+	await(t, "one to be waited for", func() bool { return b.Stats().LeaseWaits == 1 })
+	close(theirs.hold)
+	check(t, both[:1], "1 REDIS")
+	close(ours.hold)
+	check(t, both[1:], "2 NETWORK")
+	check(t, first, "1 NETWORK")
+	ours.asked(t, "[2]")
+}
+
 // Where one process fails, the others try: one after another.
 func TestReplicaFails(t *testing.T) {
 	server := startRedis(t)
