@@ -274,16 +274,18 @@ func TestBreakerRefusals(t *testing.T) {
 // being called: few of them are made again.
 func TestRetryBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client := over(t, Options{Concurrency: 1000}, func(r *http.Request) (*http.Response, error) {
-			time.Sleep(time.Second)
-			if r.URL.Query().Get("index") == "0" {
+		var begun atomic.Int64
+		client := over(t, Options{Concurrency: 1000}, func(*http.Request) (*http.Response, error) {
+			n := begun.Add(1)
+			time.Sleep(time.Second + time.Duration(n)*time.Microsecond) // they end one after the other
+			if n%3 == 0 {
 				return answers(http.StatusBadGateway, ""), nil
 			}
 			return answers(http.StatusOK, `{"data":{"accounts":[],"total":0}}`), nil
 		})
 		var calls sync.WaitGroup
-		for i := range 300 { // 100 of which fail: too few to leave them alone
-			calls.Go(func() { _, _ = client.Accounts(t.Context(), min(i%3, 1), 10) })
+		for range 300 { // 100 of which fail: never so many of the latest that they are left alone
+			calls.Go(func() { _, _ = client.Accounts(t.Context(), 0, 10) })
 		}
 		calls.Wait()
 		s := client.Stats()

@@ -511,22 +511,23 @@ func TestOAuthWaiters(t *testing.T) {
 	}
 	client := dial(t, base, drift.Options{Auth: auth})
 	ctx, cancel := context.WithCancel(t.Context())
-	var group sync.WaitGroup
-	group.Go(func() { // who has the renewal made, and gives up
+	var gaveUp, got sync.WaitGroup
+	gaveUp.Go(func() { // who has the renewal made, and gives up
 		_, err := client.User(ctx, 1)
 		checkKind(t, err, context.Canceled)
 	})
 	<-asked
-	group.Go(func() {
+	got.Go(func() {
 		checkToken(t, func() (string, error) { return auth.Token(t.Context()) }, "a")
 	})
-	group.Go(func() {
+	gaveUp.Go(func() {
 		_, err := auth.Renew(ctx, "stale")
 		checkKind(t, err, context.Canceled)
 	})
 	cancel()
+	gaveUp.Wait()
 	close(finish)
-	group.Wait()
+	got.Wait()
 }
 
 func TestOAuthTellsNothing(t *testing.T) {
