@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"testing"
@@ -116,13 +117,40 @@ func TestTooLateToWrite(t *testing.T) {
 	}
 }
 
+// shutOff gives a kind a Redis that has failed, so that nothing is sent to it.
+func shutOff(t *testing.T, k *Kind[int64, *user]) *remote {
+	t.Helper()
+	r := newRemote(nil, slog.New(slog.DiscardHandler), &k.cache.work, k.cache.ms)
+	r.reads.do(func() error { return errors.New("down") })
+	r.reads.until = time.Now().Add(time.Hour)
+	k.cache.remote = r
+	t.Cleanup(func() { k.cache.remote = nil })
+	return r
+}
+
+// loadOf returns the batch of a load of one record.
+func loadOf(k *Kind[int64, *user], key int64) *batch[int64, *user] {
+	return k.join([]miss[int64, *user]{{future: new(Future[*user]), key: key, full: k.full("t", key)}}, k.cache.now())
+}
+
+// Who sees first that the time of a load is over ends the load: what else would
+// do so is stopped with it.
+func TestTimeEndsWhileRedisIsAsked(t *testing.T) {
+	k := newUsers(t, time.Hour, 0, 0)
+	shutOff(t, k)
+	b := loadOf(k, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	b.hear(ctx, b.ask(b.all()), b.all(), nil)
+	if !b.flights[0].done() || len(k.flights) > 0 {
+		t.Errorf("the load has ended %t, %d are under way", b.flights[0].done(), len(k.flights))
+	}
+}
+
 // A batch that is over takes over no lease, which nobody would give back.
 func TestTakeOverTooLate(t *testing.T) {
 	k := newUsers(t, time.Hour, 0, 0)
-	r := newRemote(nil, slog.New(slog.DiscardHandler), &k.cache.work, k.cache.ms)
-	r.reads.do(func() error { return errors.New("down") }) // so that nothing is sent
-	k.cache.remote = r
-	t.Cleanup(func() { k.cache.remote = nil })
+	r := shutOff(t, k)
 	for _, late := range []bool{false, true} {
 		b := &batch[int64, *user]{kind: k, late: late}
 		f := &flight[int64, *user]{batch: b, key: 1, full: k.full("t", 1)}

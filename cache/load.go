@@ -277,6 +277,7 @@ func (b *batch[K, V]) run(ctx context.Context, fetch Fetch[K, V]) {
 		select {
 		case <-time.After(pollPause(time.Since(begun))):
 		case <-ctx.Done():
+			b.expire() // stop may come before it is called
 			return
 		}
 		if time.Since(begun) > c.patience {
@@ -313,6 +314,7 @@ func (b *batch[K, V]) hear(ctx context.Context, a *ask, flights []*flight[K, V],
 	select {
 	case found = <-a.reply:
 	case <-ctx.Done():
+		b.expire() // run may stop it before it is called
 		return nil, nil
 	}
 	k, c := b.kind, b.kind.cache
