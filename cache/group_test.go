@@ -74,6 +74,25 @@ func TestGroupsAreSwept(t *testing.T) {
 	}
 }
 
+// What is put is known of its group, though the groups are swept for it.
+func TestPutSweepsGroups(t *testing.T) {
+	k := newGroupKind(t, cache.New(cache.Options{}))
+	const most = 3000 // enough for two sweeps
+	for key := int64(10); key < most; key++ {
+		k.Put(t.Context(), "t", map[int64]*contact{key: {}})
+	}
+	for key := int64(10); key < most; key += 10 {
+		if err := k.DropGroup("t", groupOf(key)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for key := int64(10); key < most; key++ {
+		if _, held := k.Peek("t", key); held {
+			t.Errorf("%d is held, which was dropped", key)
+		}
+	}
+}
+
 // A process drops what others have read or put, and nothing of it is left.
 func TestReplicasDropGroup(t *testing.T) {
 	server := startRedis(t)

@@ -242,8 +242,8 @@ func (k *Kind[K, V]) keepUnlessDropped(full fullKey, group string, r *record) bo
 	if k.droppedSince(full, group, r.began) || k.isBuried(full, group) || k.traitDropped(full.tenant, r) {
 		return false
 	}
-	k.enter(full, group)
 	k.cache.memory.set(full, r)
+	k.enter(full, group) // once it is held, else a sweep takes it out
 	return true
 }
 
