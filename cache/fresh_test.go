@@ -153,6 +153,33 @@ func TestKeep(t *testing.T) {
 	})
 }
 
+// An error by which no old record may stand in is told to all who ask, however
+// soon one after the other.
+func TestKeepIsForOutages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := cache.New(cache.Options{Fallback: func(err error) bool { return errors.Is(err, errOutage) }})
+		k := newStaleKind(t, c)
+		s := teller{says: "old"}
+		load := func(want string) {
+			t.Helper()
+			check(t, k.Load(t.Context(), "t", []int64{1}, s.fetch), want)
+		}
+		load("old NETWORK")
+		time.Sleep(ttl + 2*revalidate)
+		s.err = errors.New("refused")
+		load("refused")
+		load("refused")
+		s.err = errOutage
+		load("old STALE")
+		load("old STALE") // without a call
+		time.Sleep(time.Minute)
+		s.err = errors.New("refused")
+		load("refused")
+		load("refused")
+		s.asked(t, "[1]", "[1]", "[1]", "[1]", "[1]", "[1]")
+	})
+}
+
 // While the source fails, it is asked less and less often.
 func TestRefreshBacksOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -96,7 +96,7 @@ func judge(r *record, now instant) (source Source, old bool) {
 		return L1, now.ms >= r.early && r.reads.Load() >= hotReads
 	case now.ms < r.stale:
 		return Stale, true
-	case now.ms < r.expires && now.ms < r.retry.Load() && r.failures.Load() > 0:
+	case now.ms < r.expires && now.ms < r.retry.Load() && r.standsIn.Load():
 		return Stale, false // the source has just failed
 	}
 	return 0, false
@@ -475,8 +475,10 @@ func (b *batch[K, V]) fail(f *flight[K, V], err error) {
 		k.finish(f, nil, err, Network)
 		return
 	}
+	mayFallBack := c.mayFallBack(err)
+	f.kept.standsIn.Store(mayFallBack)
 	f.kept.backOff(now.ms)
-	if f.kept.mayStandIn(now) && c.mayFallBack(err) && !k.isDoomed(f) {
+	if f.kept.mayStandIn(now) && mayFallBack && !k.isDoomed(f) {
 		switch {
 		case b.refresh:
 		case f.remotely:

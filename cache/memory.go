@@ -25,6 +25,7 @@ type record struct {
 
 	reads    atomic.Uint32 // in this process, up to hotReads
 	failures atomic.Uint32 // of refreshes, one after another
+	standsIn atomic.Bool   // the last of them was one by which the record may stand in
 	retry    atomic.Int64  // before then it is not refreshed
 }
 
