@@ -196,7 +196,7 @@ func (k *Kind[K, V]) Known(t Tenant, key K) (v V) {
 	if remote := k.cache.remote; r == nil && remote != nil && k.group == nil {
 		remote.trip(context.Background(), &remote.reads, func(ctx context.Context) error {
 			wire, err := remote.client.Get(ctx, full.String()).Result()
-			if err == redis.Nil {
+			if err == redis.Nil || remote.isOwed(full, nil) {
 				return nil
 			}
 			r = k.revive(remote.keys.open(full, wire), k.cache.moment())

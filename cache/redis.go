@@ -200,15 +200,24 @@ func (r *remote) ask(ctx context.Context, asks []*ask) {
 	})
 }
 
+// isOwed reports whether Redis does not know that a record was dropped, alone or
+// with its group.
+func (r *remote) isOwed(full fullKey, m *member) bool {
+	return r.owed.any.Load() && r.owed.has(full) || m != nil && r.owes.any.Load() && r.owes.has(m.group)
+}
+
 // ignoreOwed takes from what was found for an ask the records that were dropped
-// without the knowledge of Redis.
+// without the knowledge of Redis. A lease that was granted is the asker's even so.
 func (r *remote) ignoreOwed(a *ask, found []finding) {
-	if !r.owed.any.Load() && !r.owes.any.Load() {
-		return
-	}
 	for i, q := range a.questions {
-		if f := &found[i]; f.lease != granted && (r.owed.has(q.full) || q.member != nil && r.owes.has(q.member.group)) {
+		f := &found[i]
+		if !r.isOwed(q.full, q.member) {
+			continue
+		}
+		if f.lease != granted {
 			*f = finding{lease: denied}
+		} else if _, buried := graveIn(f.wire); !buried {
+			f.wire = ""
 		}
 	}
 }

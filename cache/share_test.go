@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -580,6 +581,38 @@ func TestDropIsMadeUpFor(t *testing.T) {
 
 	client.Do(t.Context(), "replicaof", "no", "one")
 	await(t, "the record to be removed", func() bool { return slices.Equal(recordsIn(t, client), []string{"dg:1:t:contact:2"}) })
+}
+
+// A drop that Redis does not know of holds for what is so old that it would only
+// stand in, too.
+func TestDropIsMadeUpForLate(t *testing.T) {
+	server := startRedis(t)
+	client, admin := server.client(t), server.client(t)
+	trips := countTrips(client)
+	hold := make(chan struct{})
+	var drops atomic.Int32
+	trips.before = func(trip string) {
+		if trip == "drop 1" && drops.Add(1) > 1 { // to make up for it
+			<-hold
+		}
+	}
+	c := patient(cache.Options{Redis: client, Log: slog.New(slog.DiscardHandler), Fallback: func(err error) bool { return errors.Is(err, errOutage) }})
+	k := newStaleKind(t, c)
+	t.Cleanup(func() { close(hold) })
+	s := teller{says: "old"}
+	check(t, k.Load(t.Context(), "t", []int64{1}, s.fetch), "old NETWORK")
+	c.Wait()
+	admin.Do(t.Context(), "replicaof", "127.0.0.1", "1") // from now on it can only be read
+	if err := k.Drop("t", 1); !errors.Is(err, cache.ErrNotTold) {
+		t.Fatalf("error is %v, want ErrNotTold", err)
+	}
+	admin.Do(t.Context(), "replicaof", "no", "one")
+	if v := k.Known("t", 1); v != nil {
+		t.Errorf("%s is known, which was dropped", v.Name)
+	}
+	c.Advance(ttl + 2*revalidate)
+	s.err = errOutage
+	check(t, k.Load(t.Context(), "t", []int64{1}, s.fetch), "outage")
 }
 
 // Whatever goes on in two processes, a load that begins after a drop is told of
