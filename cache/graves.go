@@ -206,6 +206,7 @@ func (k *Kind[K, V]) Buried(ctx context.Context, t Tenant, keys ...K) map[K]time
 	for i, wire := range k.cache.remote.headers(ctx, full) {
 		if g, ok := graveIn(wire); ok && g.until > now {
 			k.cache.graves.dig(full[i], g, now)
+			k.forget(full[i : i+1])
 			buried[unknown[i]] = time.UnixMilli(g.at)
 		}
 	}
@@ -227,13 +228,22 @@ func (k *Kind[K, V]) isBuried(full fullKey, group string) bool {
 	return buried
 }
 
-// bury finishes a flight whose record Redis knows to be buried: there is none.
+// bury finishes a flight whose record Redis knows to be buried: there is none. If
+// that is news, what the process holds is forgotten.
 func (b *batch[K, V]) bury(f *flight[K, V], g grave, withGroup bool) {
 	k, c := b.kind, b.kind.cache
+	news := !k.isBuried(f.full, f.group)
 	if withGroup {
 		c.groupGraves.dig(f.member.group, g, c.ms())
 	} else {
 		c.graves.dig(f.full, g, c.ms())
+	}
+	switch {
+	case !news:
+	case withGroup:
+		k.forgetGroups([]fullKey{f.member.group})
+	default:
+		k.forget([]fullKey{f.full})
 	}
 	if !f.claimed.CompareAndSwap(false, true) {
 		return

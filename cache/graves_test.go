@@ -175,6 +175,41 @@ func TestBurialOutlivesRedis(t *testing.T) {
 	check(t, newNamedGroupKind(t, b, "list").Load(t.Context(), "t", []int64{10}, nil), "nil REDIS")
 }
 
+// A process that learns from Redis what it has not heard, that a record or its group
+// is buried, no longer answers what it holds of it.
+func TestBurialIsLearned(t *testing.T) {
+	server := startRedis(t)
+	a, b := patient(cache.Options{Redis: server.client(t)}), patient(cache.Options{Redis: server.client(t)})
+	contacts, kb := newStaleKind(t, a), newStaleKind(t, b)
+	var lists [2]*cache.Kind[int64, *contact]
+	for i, c := range []*cache.Cache{a, b} {
+		k, err := cache.NewKind(c, cache.KindOptions[int64, *contact]{Name: "list", TTL: ttl, Revalidate: revalidate, Group: groupOf, Size: sizeOf})
+		if err != nil {
+			t.Fatal(err)
+		}
+		lists[i] = k
+	}
+	s := teller{says: "old"}
+	check(t, contacts.Load(t.Context(), "t", []int64{1, 2}, s.fetch), "old NETWORK", "old NETWORK")
+	check(t, lists[0].Load(t.Context(), "t", []int64{10, 11}, s.fetch), "old NETWORK", "old NETWORK")
+	a.Wait()
+	a.StopHearing()
+	if err := errors.Join(kb.Bury("t", cache.LongestBurial, 1, 2), lists[1].BuryGroup("t", cache.LongestBurial, groupOf(10))); err != nil {
+		t.Fatal(err)
+	}
+	if got := contacts.Buried(t.Context(), "t", 2); len(got) != 1 {
+		t.Errorf("buried are %v, want 2", got)
+	}
+	check(t, contacts.Load(t.Context(), "t", []int64{2}, nil), "nil L1")
+
+	a.Advance(ttl * 11 / 10)
+	contacts.Load(t.Context(), "t", []int64{1}, s.fetch) // which has it refreshed
+	lists[0].Load(t.Context(), "t", []int64{10}, s.fetch)
+	a.Wait()
+	check(t, contacts.Load(t.Context(), "t", []int64{1}, nil), "nil L1")
+	check(t, lists[0].Load(t.Context(), "t", []int64{10, 11}, nil), "nil L1", "nil L1")
+}
+
 // What has a trait is dropped wherever it is, and what was under way to be kept
 // with it is not.
 func TestDropTrait(t *testing.T) {
