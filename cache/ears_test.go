@@ -99,6 +99,26 @@ func TestRefreshOfDropped(t *testing.T) {
 	}
 }
 
+// A tenant may be forgotten at any moment, as between two looks of a refresh at it.
+func TestForgottenAsRefreshBegins(t *testing.T) {
+	k := newUsers(t, time.Hour, time.Hour, 0)
+	shutOff(t, k)
+	looked := false
+	k.groups = newGroups()
+	k.group = func(int64) string {
+		if looked { // refresh has found that it was not dropped
+			k.cache.gone[slot(fullKey{tenant: "t"})].Store(k.cache.seq.Add(1)) // as Forget does without mu
+		}
+		looked = true
+		return ""
+	}
+	r := k.record(&user{}, k.cache.moment())
+	k.refresh([]miss[int64, *user]{{key: 1, full: k.full("t", 1), kept: r}}, func(context.Context, []int64, func(int64, *user, error)) error { return nil })
+	if got := k.cache.refreshes.Load(); !k.cache.Wait() || got != 1 {
+		t.Errorf("%d refreshes, want 1, or it has not ended", got)
+	}
+}
+
 // What began to be fetched before Redis may have forgotten a drop is not written,
 // but its lease is given back.
 func TestTooLateToWrite(t *testing.T) {

@@ -130,7 +130,7 @@ type flight[K comparable, V any] struct {
 	key      K
 	full     fullKey
 	batch    *batch[K, V]
-	kept     *record     // what may stand in, and what a refresh is to replace; may be nil
+	kept     *record     // what may stand in, nil for nothing; or what a refresh is to replace, never nil
 	remotely bool        // Redis had what may stand in
 	group    string      // "" for none
 	member   *member     // of that group, in Redis; nil for none
@@ -225,7 +225,7 @@ func (b *batch[K, V]) add(m miss[K, V], more int) *flight[K, V] {
 	}
 	k := b.kind
 	group := k.groupOf(m.key)
-	if m.kept != nil && k.droppedSince(m.full, group, m.kept.began) {
+	if !b.refresh && m.kept != nil && k.droppedSince(m.full, group, m.kept.began) {
 		m.kept = nil
 	}
 	b.flights = append(b.flights, flight[K, V]{
