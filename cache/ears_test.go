@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"testing"
 	"time"
 
@@ -164,6 +165,27 @@ func TestTimeEndsWhileRedisIsAsked(t *testing.T) {
 	b.hear(ctx, b.ask(b.all()), b.all(), nil)
 	if !b.flights[0].done() || len(k.flights) > 0 {
 		t.Errorf("the load has ended %t, %d are under way", b.flights[0].done(), len(k.flights))
+	}
+}
+
+// What Redis has to stand in may come as the time of a load ends.
+func TestTimeEndsAsRedisAnswers(t *testing.T) {
+	k := newUsers(t, time.Hour, 0, 10*time.Hour)
+	shutOff(t, k)
+	old, err := k.wire(k.record(&user{}, k.cache.moment()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.cache.Advance(2 * time.Hour)
+	b := loadOf(k, 1)
+	a := b.ask(b.all())
+	a.reply <- []finding{{wire: string(old), lease: denied}}
+	var ended sync.WaitGroup
+	ended.Go(b.expire)
+	b.hear(t.Context(), a, b.all(), nil)
+	ended.Wait() // the race detector sees whether both looked at once
+	if !b.flights[0].done() {
+		t.Error("the load has not ended")
 	}
 }
 

@@ -150,7 +150,7 @@ type batch[K comparable, V any] struct {
 	recall  *ask   // of Redis, for all of them; nil without Redis
 	inTrip  bool   // a Trip asks it
 
-	mu   sync.Mutex // held while leases are taken over
+	mu   sync.Mutex // held while leases, and what may stand in, are taken over
 	late bool       // no more are
 }
 
@@ -354,7 +354,7 @@ func (b *batch[K, V]) hear(ctx context.Context, a *ask, flights []*flight[K, V],
 			waiting = append(waiting, f)
 		default:
 			if r != nil && !b.refresh {
-				f.kept, f.remotely = r, true
+				b.keep(f, r)
 			}
 			absent = append(absent, f)
 		}
@@ -384,6 +384,16 @@ func (b *batch[K, V]) takeOver(a *ask, flights []*flight[K, V], found []finding)
 		}
 	}
 	remote.leases.add(a.token, leased)
+}
+
+// keep has a record of Redis stand in for a flight, unless the batch is over:
+// expire then reads what does.
+func (b *batch[K, V]) keep(f *flight[K, V], r *record) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.late {
+		f.kept, f.remotely = r, true
+	}
 }
 
 // expire finishes what is not finished when the time of the batch is over.
