@@ -264,3 +264,22 @@ func TestDropTrait(t *testing.T) {
 		t.Error("a kind without a trait drops one")
 	}
 }
+
+// No load that begins after a trait was dropped is answered by one from before.
+func TestDropTraitDuringLoad(t *testing.T) {
+	c := cache.New(cache.Options{})
+	t.Cleanup(c.Close)
+	k, err := cache.NewKind(c, cache.KindOptions[int64, *contact]{Name: "contact", TTL: ttl, Size: sizeOf, Trait: func(_ cache.Tenant, c *contact) string { return c.Name }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := teller{says: "maya", source: source{hold: make(chan struct{})}}
+	before := k.Load(t.Context(), "t", []int64{1}, held.fetch)
+	if _, err := k.DropTrait(t.Context(), "t", "maya"); err != nil {
+		t.Fatal(err)
+	}
+	after := k.Load(t.Context(), "t", []int64{1}, new(source).fetch)
+	close(held.hold)
+	check(t, before, "maya NETWORK")
+	check(t, after, "1 NETWORK")
+}

@@ -60,11 +60,17 @@ func valuesOf[V any](found map[fullKey]V) []V {
 }
 
 // forgetTrait forgets the records of this process that have a trait, keeps what
-// began before from filling a tier with one, and returns those it held.
+// began before from filling a tier with one, and returns those it held. What is
+// being loaded for the tenant may turn out to have it: no load shares that from now on.
 func (k *Kind[K, V]) forgetTrait(name fullKey) map[fullKey]V {
 	k.mu.Lock()
 	k.traits.last = k.cache.seq.Add(1)
 	k.traits.drops[slot(name)] = k.traits.last
+	for full, f := range k.flights {
+		if full.tenant == name.tenant {
+			k.doom(f)
+		}
+	}
 	k.mu.Unlock()
 
 	found := make(map[fullKey]V)
