@@ -1,7 +1,11 @@
 package cache_test
 
 import (
+	"context"
+	"errors"
 	"testing"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/driftgraph/driftgraph/cache"
 )
@@ -39,4 +43,40 @@ func TestForget(t *testing.T) {
 		}
 	}
 	check(t, k.Load(t.Context(), "t", []int64{1}, quick.fetch), "1 REDIS") // which another process may need
+}
+
+// What Redis refuses to tell of one key is not taken for nothing because another
+// has ended meanwhile.
+func TestWipeIsRefused(t *testing.T) {
+	server := startRedis(t)
+	client, admin := server.client(t), server.client(t)
+	c := patient(cache.Options{Redis: client})
+	newKind(t, c).Put(t.Context(), "t", map[int64]*contact{1: {}, 2: {}, 3: {}})
+	c.Wait()
+	client.AddHook(refusal{admin})
+	if err := c.Wipe(t.Context(), "t"); !errors.Is(err, cache.ErrNotTold) {
+		t.Errorf("error is %v, want ErrNotTold; Redis holds %q", err, recordsIn(t, admin))
+	}
+}
+
+// A refusal ends the first of the keys that are read at once, and refuses the
+// others, as a node of a cluster does whose slots move.
+type refusal struct{ admin redis.UniversalClient }
+
+func (r refusal) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (r refusal) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+
+func (r refusal) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		if len(cmds) < 2 || cmds[0].Name() != "get" {
+			return next(ctx, cmds)
+		}
+		r.admin.Del(ctx, cmds[0].Args()[1].(string))
+		err := next(ctx, cmds) // that of the first that failed
+		for _, cmd := range cmds[1:] {
+			cmd.SetErr(errors.New("MOVED 1 127.0.0.1:1"))
+		}
+		return err
+	}
 }

@@ -196,13 +196,21 @@ func (r *remote) readAll(ctx context.Context, node redis.Cmdable, keys []string,
 			return nil
 		})
 		for i, result := range results {
-			if value, err := result.(*redis.StringCmd).Result(); err == nil {
+			value, failure := result.(*redis.StringCmd).Result()
+			if failure == nil {
 				see(keys[i], value)
+			} else if isNoRecord(err) { // of the first key that is none
+				err = failure
 			}
 		}
-		if redis.HasErrorPrefix(err, "WRONGTYPE") || err == redis.Nil {
+		if isNoRecord(err) {
 			return nil
 		}
 		return err
 	})
+}
+
+// isNoRecord reports whether an error of a read says that there is no record.
+func isNoRecord(err error) bool {
+	return err == redis.Nil || redis.HasErrorPrefix(err, "WRONGTYPE")
 }
