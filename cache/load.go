@@ -335,6 +335,9 @@ func (b *batch[K, V]) hear(ctx context.Context, a *ask, flights []*flight[K, V],
 			if !f.claimed.CompareAndSwap(false, true) {
 				continue
 			}
+			if f.token != "" { // the clock has been put back since Redis was asked
+				c.remote.put(write{full: f.full, token: f.token})
+			}
 			source := Redis
 			if now.ms >= r.fresh {
 				source = Stale

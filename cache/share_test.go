@@ -170,6 +170,33 @@ func TestReplicaIsTooLate(t *testing.T) {
 	}
 }
 
+// A lease of a record that the clock makes fresh again is given back.
+func TestReplicaPutsClockBack(t *testing.T) {
+	server := startRedis(t)
+	a := patient(cache.Options{Redis: server.client(t)})
+	check(t, newKind(t, a).Load(t.Context(), "t", []int64{1}, new(source).fetch), "1 NETWORK")
+	a.Wait()
+	client := server.client(t)
+	trips := countTrips(client)
+	b := patient(cache.Options{Redis: client})
+	k := newKind(t, b)
+	hold := make(chan struct{})
+	trips.before = func(trip string) {
+		if trip == "recall 1" {
+			<-hold
+		}
+	}
+	b.Advance(2 * ttl)
+	load := k.Load(t.Context(), "t", []int64{1}, nil)
+	b.Advance(-2 * ttl)
+	close(hold)
+	check(t, load, "1 REDIS")
+	b.Wait()
+	if n := b.Leases(); n != 0 {
+		t.Errorf("%d leases are renewed", n)
+	}
+}
+
 // Who waits for another process when Redis fails goes to the source.
 func TestReplicaLosesRedis(t *testing.T) {
 	server := startRedis(t)
