@@ -3,6 +3,7 @@ package cache_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
@@ -43,6 +44,31 @@ func TestForget(t *testing.T) {
 		}
 	}
 	check(t, k.Load(t.Context(), "t", []int64{1}, quick.fetch), "1 REDIS") // which another process may need
+}
+
+// What waits to be written when its tenant is forgotten is not.
+func TestForgetWaiting(t *testing.T) {
+	server := startRedis(t)
+	client := server.client(t)
+	trips := countTrips(client)
+	began, hold := make(chan struct{}, 2), make(chan struct{})
+	trips.before = func(trip string) {
+		if trip == "fill 1" {
+			began <- struct{}{}
+			<-hold
+		}
+	}
+	c := patient(cache.Options{Redis: client})
+	k := newKind(t, c)
+	k.Put(t.Context(), "u", map[int64]*contact{1: {}})
+	<-began
+	k.Put(t.Context(), "t", map[int64]*contact{1: {}}) // in the next round trip
+	c.Forget("t")
+	close(hold)
+	c.Wait()
+	if got := recordsIn(t, client); !slices.Equal(got, []string{"dg:1:u:contact:1"}) {
+		t.Errorf("Redis holds %q", got)
+	}
 }
 
 // What Redis refuses to tell of one key is not taken for nothing because another

@@ -370,6 +370,14 @@ func (k *Kind[K, V]) write(full fullKey, r *record, token string, m *member, beg
 	return write{full, token, m, r, k.cache.epoch.Add(began.at), k}
 }
 
+// mayWrite reports whether a record that waited to be written still may be: its
+// tenant or its trait, which Redis does not know of, has not been dropped meanwhile.
+func (k *Kind[K, V]) mayWrite(full fullKey, r *record) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return !k.cache.goneSince(full.tenant, r.began) && !k.traitDropped(full.tenant, r)
+}
+
 func (k *Kind[K, V]) wire(r *record) ([]byte, error) { return toWire(r, k.shape, k.encode) }
 
 // cannotWrite logs the first record of the kind that cannot be kept in Redis.

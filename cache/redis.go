@@ -287,6 +287,7 @@ type write struct {
 
 // A keeper is a Kind, of whatever types.
 type keeper interface {
+	mayWrite(full fullKey, r *record) bool
 	wire(r *record) ([]byte, error)
 	refuse(full fullKey, r *record)
 	cannotWrite(error)
@@ -374,7 +375,7 @@ func (r *remote) add(run *run, w write) int {
 	key := w.full.String()
 	run.keys = append(run.keys, key)
 	life, value := int64(-1), []byte(nil)
-	if w.record != nil && time.Since(w.began) < writableFor {
+	if w.record != nil && time.Since(w.began) < writableFor && w.kind.mayWrite(w.full, w.record) {
 		var err error
 		life = 0
 		if value, err = w.kind.wire(w.record); err == nil && r.keys != nil {
