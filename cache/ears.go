@@ -173,6 +173,9 @@ func (e *ears) tick(ctx context.Context) error {
 func (e *ears) begin(ctx context.Context) {
 	c := e.cache
 	first := e.begun.Swap(int64(time.Since(c.epoch))) == 0
+	if !first { // before all is forgotten, so that it is not read from Redis again
+		c.remote.tellAgain()
+	}
 	c.mu.Lock()
 	for _, k := range c.kinds {
 		k.forgetAll()
@@ -181,7 +184,6 @@ func (e *ears) begin(ctx context.Context) {
 	c.memory.clear()
 	if !first {
 		c.clears.Add(1)
-		c.remote.tellAgain()
 	}
 	_ = c.remote.bounded(ctx, c.remote.teach) // else the first call of each script does
 }

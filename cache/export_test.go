@@ -68,3 +68,20 @@ func (c *Cache) Leases() int {
 	defer c.remote.leases.mu.Unlock()
 	return len(c.remote.leases.held)
 }
+
+// Owes reports whether Redis is to be told of drops.
+func (c *Cache) Owes() bool { return c.remote.owed.any.Load() }
+
+// OnForgetAll calls fn when the Cache forgets all that it holds.
+func (c *Cache) OnForgetAll(fn func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.kinds["on forget all"] = onForgetAll{c.kinds["contact"], fn}
+}
+
+type onForgetAll struct {
+	forgetter
+	fn func()
+}
+
+func (f onForgetAll) forgetAll() { f.fn() }

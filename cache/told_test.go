@@ -36,6 +36,29 @@ func TestDropsAreToldAgain(t *testing.T) {
 	check(t, kb.Load(t.Context(), "t", []int64{1, 2, 10}, new(source).fetch), "1 NETWORK", "2 REDIS", "10 NETWORK")
 }
 
+// When a Redis is back, what was dropped lately is owed to it before the process
+// forgets what it holds: a load that begins then reads none of it.
+func TestDropsAreOwedFirst(t *testing.T) {
+	server := startRedis(t)
+	c := patient(cache.Options{Redis: server.client(t)})
+	k := newKind(t, c)
+	if err := k.Drop("t", 1); err != nil {
+		t.Fatal(err)
+	}
+	owed := make(chan bool, 1)
+	c.OnForgetAll(func() {
+		select {
+		case owed <- c.Owes():
+		default: // it has broken once more
+		}
+	})
+	server.Kill()
+	server.Restart(t)
+	if !<-owed {
+		t.Error("all is forgotten before the drop is owed")
+	}
+}
+
 // A Redis that may only be read keeps what is dropped. All processes hear of the
 // drop, and none reads it there, until it is gone.
 func TestDropsOfReadOnlyRedis(t *testing.T) {
