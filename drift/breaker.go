@@ -85,13 +85,13 @@ func (b *breaker) enter() (era uint64, wait time.Duration) {
 	return b.era.Load(), 0
 }
 
-// settle notes how a call went.
-func (b *breaker) settle(era uint64, err error) {
+// settle notes how a call went, if it was sent.
+func (b *breaker) settle(era uint64, sent bool, err error) {
 	switch {
 	case b.era.Load() != era: // it was made under other circumstances
 	case fails(err):
 		b.circuit.RecordFailure()
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case !sent, errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		if b.circuit.IsHalfOpen() { // nothing is known, and this one was to decide
 			b.circuit.RecordFailure()
 		}

@@ -259,6 +259,31 @@ func TestBreaker(t *testing.T) {
 	})
 }
 
+// TestBreakerUnsent has the call that is to try never be sent, since its operation
+// may make no more: that tells nothing of the group, which is left alone still.
+func TestBreakerUnsent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		spent := errors.New("no more calls")
+		var broke atomic.Bool
+		client := over(t, Options{Admit: func(context.Context, Call) error {
+			if broke.Load() {
+				return spent
+			}
+			return nil
+		}}, func(*http.Request) (*http.Response, error) { return answers(http.StatusServiceUnavailable, ""), nil })
+		for range failedOf {
+			_, _ = client.Contact(t.Context(), 7)
+		}
+		mustStand(t, client, "contacts open")
+		time.Sleep(leftAlone * 6 / 5) // with the jitter
+		broke.Store(true)
+		if _, err := client.Contact(t.Context(), 7); !errors.Is(err, spent) {
+			t.Errorf("the one that was to try failed by %v", err)
+		}
+		mustStand(t, client, "contacts open")
+	})
+}
+
 // TestBreakerRefusals holds that a group is called however much it refuses.
 func TestBreakerRefusals(t *testing.T) {
 	for _, status := range []int{400, 403, 404, 409, 429} {

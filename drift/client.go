@@ -311,7 +311,8 @@ func (c *Client) send(t *try, token string) (err error) {
 	if wait > 0 {
 		return t.leftAlone(wait)
 	}
-	defer func() { t.breaker.settle(era, err) }()
+	before := t.sent
+	defer func() { t.breaker.settle(era, t.sent > before, err) }()
 	return c.once(t, token)
 }
 
