@@ -114,10 +114,10 @@ func (l *Loader[K, V]) wait(key K, thunk dataloader.Thunk[*cache.Future[V]]) (V,
 }
 
 // refusedOther reports whether a load failed only because another operation,
-// which had begun it, may make no more calls.
+// which had begun it, may make no more calls, and this one is not over.
 func (l *Loader[K, V]) refusedOther(f *cache.Future[V], err error) bool {
 	var budget *BudgetError
-	return f.Source() == cache.Shared && errors.As(err, &budget)
+	return f.Source() == cache.Shared && errors.As(err, &budget) && l.ctx.Err() == nil
 }
 
 // again asks for a key anew.

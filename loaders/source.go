@@ -404,6 +404,11 @@ func privately[V any](ctx context.Context, s *Source, r *recorder, route string,
 func (l *Loaders) usersFromList(ids []drift.ID) []*cache.Future[*drift.User] {
 	futures := make([]*cache.Future[*drift.User], len(ids))
 	list, err := l.UserList.batches.Load(l.UserList.ctx, All{})()
+	if err == nil && list.Done() {
+		if _, failure := list.Result(); l.UserList.refusedOther(list, failure) {
+			list, err = l.UserList.again(All{})()
+		}
+	}
 	if err != nil {
 		list = cache.Failed[*UserDirectory](err)
 	}
