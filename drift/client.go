@@ -213,8 +213,9 @@ func (c *Client) attempt(t *try) error {
 		queue, err := c.acquire(t)
 		if late, ok := errors.AsType[*lateTurn](err); ok {
 			if refused == nil {
-				refused = &Error{Method: t.method, Route: t.route, Err: fmt.Errorf("%w: %w", ErrRateLimited, err)}
+				refused = &Error{Method: t.method, Route: t.route}
 			}
+			refused.Err = fmt.Errorf("%w: %w", ErrRateLimited, err)
 			refused.RetryAfter = cmp.Or(refused.RetryAfter, late.wait)
 			return refused
 		} else if err != nil {

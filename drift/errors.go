@@ -34,6 +34,11 @@ var (
 // write again must first look whether it has been carried out.
 var ErrOutcomeUnknown = errors.New("it may have taken effect")
 
+// ErrLate comes beside [ErrRateLimited] where a call is not made, or not again,
+// because its turn would come after the end of the operation that it is for. One
+// that has more time may have it made.
+var ErrLate = errors.New("its turn would come too late")
+
 // An Error is a call to Drift that failed.
 //
 // Its text holds nothing that Drift said, no query, no id and no token, so it

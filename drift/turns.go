@@ -100,7 +100,10 @@ func newTurns(most int, budget Budget) *turns {
 // A lateTurn says that a turn would come too late.
 type lateTurn struct{ wait time.Duration }
 
-func (*lateTurn) Error() string { return "its turn would come too late" }
+func (*lateTurn) Error() string { return ErrLate.Error() }
+
+// Is reports whether err is [ErrLate].
+func (*lateTurn) Is(err error) bool { return err == ErrLate }
 
 // acquire waits for a turn, which its caller gives back by release. It fails by a
 // *lateTurn as soon as it is clear that the turn would come after the deadline,

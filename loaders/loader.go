@@ -114,10 +114,11 @@ func (l *Loader[K, V]) wait(key K, thunk dataloader.Thunk[*cache.Future[V]]) (V,
 }
 
 // refusedOther reports whether a load failed only because another operation,
-// which had begun it, may make no more calls, and this one is not over.
+// which had begun it, may make no more calls, or would have been over before its
+// turn; and this operation is not over.
 func (l *Loader[K, V]) refusedOther(f *cache.Future[V], err error) bool {
 	var budget *BudgetError
-	return f.Source() == cache.Shared && errors.As(err, &budget) && l.ctx.Err() == nil
+	return f.Source() == cache.Shared && (errors.As(err, &budget) || errors.Is(err, drift.ErrLate)) && l.ctx.Err() == nil
 }
 
 // again asks for a key anew.

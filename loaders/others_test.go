@@ -5,7 +5,9 @@ import (
 	"errors"
 	"log/slog"
 	"net/http/httptest"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,6 +15,35 @@ import (
 	"github.com/driftgraph/driftgraph/drift"
 	"github.com/driftgraph/driftgraph/sandbox"
 )
+
+// TestLateForOther has an operation with little time left begin to read a contact
+// for which another waits as well: the call comes too late for the first, and is
+// made for the other.
+func TestLateForOther(t *testing.T) {
+	hold := make(chan struct{})
+	s, emulator, records := overSandbox(t, drift.Options{Budget: &paused{hold: hold}})
+	id := drift.ID(emulator.Fixtures().ContactIDs[0])
+	short, end := context.WithTimeout(t.Context(), 30*time.Second)
+	defer end()
+	first := s.Loaders(short, Operation{Plan: &Plan{}})
+	other := s.Loaders(t.Context(), Operation{Plan: &Plan{}})
+	failed := make(chan error, 1)
+	go func() {
+		_, err := first.Contacts.Load(id)
+		failed <- err
+	}()
+	until(t, func() bool { return records.Stats().Misses > 0 })
+	go func() {
+		until(t, func() bool { return records.Stats().Shared > 0 })
+		close(hold)
+	}()
+	if c, err := other.Contacts.Load(id); c == nil || err != nil {
+		t.Errorf("the operation that has time reads %v, %v", c, err)
+	}
+	if err := <-failed; !errors.Is(err, drift.ErrRateLimited) {
+		t.Errorf("the other fails by %v", err)
+	}
+}
 
 // TestListRefusedOther has operations look up a user in the list that another had
 // begun to read, which may make no more calls: each reads the list by itself. One
@@ -93,3 +124,31 @@ func overSandbox(t *testing.T, o drift.Options) (*Source, *sandbox.Sandbox, *cac
 	}
 	return NewSource(store, api, o.Auth), emulator, records
 }
+
+// until waits until something is so, which something under way will bring about.
+func until(t *testing.T, so func() bool) {
+	for deadline := time.Now().Add(time.Minute); !so() && time.Now().Before(deadline); {
+		runtime.Gosched()
+	}
+}
+
+// A paused budget has a token in a minute, which it says once it is let, and then
+// as many as are asked for.
+type paused struct {
+	hold chan struct{}
+	told atomic.Bool
+}
+
+func (*paused) Open() bool { return false }
+
+func (p *paused) Take(n int, _ bool) (int, time.Duration) {
+	if p.told.Swap(true) {
+		return n, 0
+	}
+	<-p.hold
+	return 0, time.Minute
+}
+
+func (*paused) Refused(time.Time, time.Duration, float64) time.Duration { return 0 }
+
+func (*paused) Level() (left, most int, perSecond float64) { return 0, 1, 1 }
