@@ -52,7 +52,7 @@ type Loaders struct {
 	plan     *Plan
 	recorder *recorder
 	trip     *cache.Trip // gathers what the planner asks of Redis in a round
-	now      func() time.Time
+	now      time.Time   // when the operation began
 }
 
 // An Operation is what loaders must know of the operation that they read for.
@@ -357,7 +357,7 @@ type MeetingWindow struct {
 // day, so that the same question asked twice is the same call.
 func (l *Loaders) MeetingWindow(from, to *drift.Millis) (MeetingWindow, error) {
 	const day = 24 * time.Hour
-	today := l.now().UTC().Truncate(day)
+	today := l.now.UTC().Truncate(day)
 	w := MeetingWindow{From: drift.MillisOf(today.Add(-7 * day)), To: drift.MillisOf(today.Add(31 * day))}
 	if from != nil {
 		w.From = *from
@@ -365,7 +365,7 @@ func (l *Loaders) MeetingWindow(from, to *drift.Millis) (MeetingWindow, error) {
 	if to != nil {
 		w.To = *to
 	}
-	if earliest := drift.MillisOf(l.now().Add(-30 * day)); w.From < earliest {
+	if earliest := drift.MillisOf(l.now.Add(-30 * day)); w.From < earliest {
 		return w, relay.BadInput("from is %s; Drift keeps meetings of the last 30 days, so it takes %s or later",
 			w.From.Time().Format(time.RFC3339), earliest.Time().Format(time.RFC3339))
 	}

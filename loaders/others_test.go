@@ -99,6 +99,20 @@ func TestListRefusedOther(t *testing.T) {
 	}
 }
 
+// TestMeetingsOverMidnight has the day end while an operation runs: what it asks of
+// meetings by default stays the same, so that it is read once.
+func TestMeetingsOverMidnight(t *testing.T) {
+	s, _, _ := overSandbox(t, drift.Options{})
+	present := time.Date(2026, time.March, 9, 23, 59, 59, 0, time.UTC)
+	s.SetClock(func() time.Time { return present })
+	l := s.Loaders(t.Context(), Operation{Plan: &Plan{}})
+	planned, err := l.MeetingWindow(nil, nil)
+	present = present.Add(2 * time.Second)
+	if w, err2 := l.MeetingWindow(nil, nil); w != planned || err != nil || err2 != nil {
+		t.Errorf("meetings are read of %v, then of %v; %v, %v", planned, w, err, err2)
+	}
+}
+
 // overSandbox returns a source over a sandbox, and its cache.
 func overSandbox(t *testing.T, o drift.Options) (*Source, *sandbox.Sandbox, *cache.Cache) {
 	t.Helper()

@@ -326,7 +326,7 @@ func (s *Source) Loaders(ctx context.Context, o Operation) *Loaders {
 		context.AfterFunc(ctx, func() { s.store.release(s.tenant) })
 	}
 	ctx, trip := s.store.cache.NewTrip(ctx)
-	l := &Loaders{now: s.now, plan: o.Plan, recorder: r, trip: trip}
+	l := &Loaders{now: s.now(), plan: o.Plan, recorder: r, trip: trip}
 	l.Write = &Writes{source: s, loaders: l, ctx: ctx}
 	l.Contacts = kept(ctx, s, r, "GET /contacts/{id}", s.store.contacts, each(s.api.Contact))
 	l.ContactsByEmail = privately(ctx, s, r, "GET /contacts", s.store.contactsByEmail, each(s.contactsByEmail))
