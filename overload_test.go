@@ -183,7 +183,7 @@ func TestQueueTimeout(t *testing.T) {
 // TestQueueOfSubscriptions has many subscriptions and a query on one connection
 // share one place: all come to their turn.
 func TestQueueOfSubscriptions(t *testing.T) {
-	g := newGateway(t, sandbox.Config{}, "--max-operations=1", "--max-queued=1")
+	g := newGateway(t, sandbox.Config{}, "--max-operations=1", "--max-queued=1", "--queue-timeout=1h")
 	id := g.drift.Fixtures().ConversationIDs[0]
 	s := g.dial(t)
 	const n = 20
