@@ -304,7 +304,7 @@ func (w *world) query(ctx context.Context, replica *watch, text string, v any) (
 func (w *world) judge(h *history, n int, a *answer) error {
 	storm := 0
 	age, err := h.judge(n, a.asked, a.answered, func(replaced time.Time) time.Duration {
-		if w.storms.touch(replaced.Add(-time.Second), replaced, staleCalm) {
+		if w.storms.touch(replaced.Add(-time.Second), replaced.Add(time.Second), staleCalm) { // the webhook of one shortly before may be lost
 			storm = 1
 			return staleStorm
 		}
