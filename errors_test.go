@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -234,14 +235,27 @@ func TestUpstreamErrors(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var args []string
+			drift, args := sandbox.Config{Faults: faults}, []string(nil)
 			switch code {
 			case graph.CodeUpstreamTimeout:
 				args = []string{"--drift-timeout=1500ms"} // in which a busy machine answers the rest
 			case graph.CodeUpstreamRateLimited:
 				args = []string{"--operation-timeout=4s"}
+				var rest sync.WaitGroup // what begins after a refusal waits, too
+				rest.Add(2)
+				conversation, teams := sync.OnceFunc(rest.Done), sync.OnceFunc(rest.Done)
+				drift.Gate = func(r *http.Request) {
+					switch path := r.URL.Path; {
+					case path == "/teams/org":
+						teams()
+					case strings.HasPrefix(path, "/conversations/"):
+						conversation()
+					default:
+						rest.Wait()
+					}
+				}
 			}
-			g := newGateway(t, sandbox.Config{Faults: faults}, args...)
+			g := newGateway(t, drift, args...)
 			r := g.ask(t, `{
 				contact(id: 21840002652) { name }
 				user(id: 412077) { name }

@@ -154,8 +154,11 @@ func TestAdmin(t *testing.T) {
 	}()
 	var admin string
 	eventually(t, func() bool {
-		admin = regexp.MustCompile(`Metrics +(http://\S+)/metrics`).ReplaceAllString(regexp.MustCompile(`Metrics .*`).FindString(p.stdout.String()), "$1")
-		return admin != ""
+		found := regexp.MustCompile(`Metrics +(http://\S+)/metrics`).FindStringSubmatch(p.stdout.String())
+		if found != nil {
+			admin = found[1]
+		}
+		return found != nil
 	})
 	status := func(url string) int {
 		res, err := http.Get(url)

@@ -438,6 +438,7 @@ func groupOf(key int64) string {
 func newGroupKind(t testing.TB, c *cache.Cache) *cache.Kind[int64, *contact] {
 	t.Helper()
 	t.Cleanup(c.Close)
+	t.Cleanup(c.Close)
 	return newNamedGroupKind(t, c, "contact")
 }
 

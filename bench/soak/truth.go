@@ -21,9 +21,10 @@ type version struct {
 	settled time.Time // from then on it was there for sure; zero if that is not known
 }
 
-// newHistory returns the history of a record that is at version 0.
+// newHistory returns the history of a record that is, and always was, at version 0:
+// whoever asked just before is judged by it, too.
 func newHistory(name string) *history {
-	return &history{name: name, versions: []version{{begun: time.Now(), settled: time.Now()}}}
+	return &history{name: name, versions: []version{{settled: time.Now()}}}
 }
 
 // begin returns the number of a version that is about to be.
