@@ -73,7 +73,8 @@ type estimate struct {
 	plan  *Plan
 	calls map[string]number // by what is read
 	named int               // accounts that are named by their ids
-	sure  map[string]string // what is read whatever there is, each by a call at least; and of what type, if by its id
+	sure  map[string]bool   // what is read whatever there is, each by a call at least
+	byID  map[string]string // the types of what is read by its id
 	rows  map[string]bool   // types that other calls bring whole: one of them may be there before it is read by its id
 }
 
@@ -108,7 +109,7 @@ func (s *Source) Estimate(p *Plan, most int) (expected int, r Range) {
 
 // estimate estimates what a selection at the root of an operation takes.
 func (s *Source) estimate(p *Plan, root *selection) (expected int, r Range) {
-	e := &estimate{Source: s, plan: p, calls: make(map[string]number), sure: make(map[string]string), rows: make(map[string]bool)}
+	e := &estimate{Source: s, plan: p, calls: make(map[string]number), sure: make(map[string]bool), byID: make(map[string]string), rows: make(map[string]bool)}
 	if p.typ != "Mutation" {
 		for kind, wanted := range p.lists {
 			if wanted {
@@ -128,8 +129,8 @@ func (s *Source) estimate(p *Plan, root *selection) (expected int, r Range) {
 	if pages := e.knownAccountPages(); pages > 0 && e.named > pages && r.Max != unbounded {
 		r.Max += pages + 1 // they are read by their list, and those that are not in it by id
 	}
-	for _, typ := range e.sure {
-		if !e.rows[typ] {
+	for what := range e.sure {
+		if !e.rows[e.byID[what]] {
 			r.Min++
 		}
 	}
@@ -138,12 +139,11 @@ func (s *Source) estimate(p *Plan, root *selection) (expected int, r Range) {
 
 // read notes that a field of the objects from takes so many calls to read what.
 func (e *estimate) read(from group, what string, n number) {
-	e.share(from, what, "", what, n)
+	e.share(from, what, what, n)
 }
 
-// share is read for what may share calls with others of its kind; typ is its type if
-// it is one object that is read by its id.
-func (e *estimate) share(from group, kind, typ, what string, n number) {
+// share is read for what may share calls with others of its kind.
+func (e *estimate) share(from group, kind, what string, n number) {
 	known := e.calls[what]
 	n.assumed = max(n.assumed, known.assumed)
 	if known.most == unbounded || n.most == unbounded {
@@ -153,7 +153,7 @@ func (e *estimate) share(from group, kind, typ, what string, n number) {
 	}
 	e.calls[what] = n
 	if from.name == "" && n.most != 0 {
-		e.sure[kind] = typ
+		e.sure[kind] = true
 	}
 }
 
@@ -229,9 +229,11 @@ func (e *estimate) find(from group, f *field, typ, id string) {
 		if typ == relay.Account {
 			e.named++
 		}
-		e.share(from, typ, typ, typ+g.name, exactly(1))
+		e.byID[typ] = typ
+		e.share(from, typ, typ+g.name, exactly(1))
 	default:
-		e.share(from, typ+g.name, typ, typ+g.name, exactly(1))
+		e.byID[typ+g.name] = typ
+		e.read(from, typ+g.name, exactly(1))
 	}
 	e.visit(f.children[typ], g, nothing, whole)
 }
@@ -304,7 +306,7 @@ func (e *estimate) node(from group, f *field, id string) {
 // meetings follows a field to meetings.
 func (e *estimate) meetings(from group, f *field) {
 	window := fmt.Sprint("meetings ", f.args["from"], " ", f.args["to"])
-	e.share(from, "meetings", "", window, number{1, mostMeetingCalls})
+	e.share(from, "meetings", window, number{1, mostMeetingCalls})
 	e.whole(f, "Meeting", below(from, f, number{assumedMeetings, unbounded}))
 }
 

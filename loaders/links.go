@@ -110,7 +110,7 @@ var links = map[string]*link{
 			return
 		}
 		n := exactly(len(ids))
-		e.share(from, "external ids", "", fmt.Sprintf("external ids %p", f), n.pagesOf(drift.MaxExternalIDs))
+		e.share(from, "external ids", fmt.Sprintf("external ids %p", f), n.pagesOf(drift.MaxExternalIDs))
 		e.whole(f, relay.Contact, below(from, f, n))
 	}},
 	"Query.contactAttributes": {needs: identity, follow: root(func(p *planner, f *field) {
@@ -223,7 +223,7 @@ var links = map[string]*link{
 		if _, err := reportOf(f); err != nil {
 			return
 		}
-		e.share(from, "report", "", fmt.Sprintf("report %p", f), exactly(1))
+		e.share(from, "report", fmt.Sprintf("report %p", f), exactly(1))
 		e.visit(f.children["ConversationReport"], below(from, f, exactly(1)), nothing, whole)
 	}},
 	"ConversationReport.rows": {needs: whole, many: true, follow: from(func(p *planner, r *drift.Report, f *field) {
