@@ -22,6 +22,7 @@ func TestForget(t *testing.T) {
 	for _, tenant := range []cache.Tenant{"t", "u"} {
 		check(t, k.Load(t.Context(), tenant, []int64{1}, quick.fetch), "1 NETWORK")
 	}
+	c.Wait() // until Redis has them
 	held := source{hold: make(chan struct{})}
 	late := k.Load(t.Context(), "t", []int64{2}, held.fetch)
 	other := k.Load(t.Context(), "u", []int64{2}, held.fetch)
