@@ -117,13 +117,8 @@ func TestStaleEndsMeanwhile(t *testing.T) {
 
 func TestKeep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := cache.New(cache.Options{Fallback: func(err error) bool { return errors.Is(err, errOutage) }})
-		k := newStaleKind(t, c)
 		s := teller{says: "old"}
-		load := func(want string) {
-			t.Helper()
-			check(t, k.Load(t.Context(), "t", []int64{1}, s.fetch), want)
-		}
+		k, load := keptInOutages(t, &s)
 		load("old NETWORK")
 		fetched := time.Now()
 		time.Sleep(ttl + 2*revalidate)
@@ -157,13 +152,8 @@ func TestKeep(t *testing.T) {
 // soon one after the other.
 func TestKeepIsForOutages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := cache.New(cache.Options{Fallback: func(err error) bool { return errors.Is(err, errOutage) }})
-		k := newStaleKind(t, c)
 		s := teller{says: "old"}
-		load := func(want string) {
-			t.Helper()
-			check(t, k.Load(t.Context(), "t", []int64{1}, s.fetch), want)
-		}
+		_, load := keptInOutages(t, &s)
 		load("old NETWORK")
 		time.Sleep(ttl + 2*revalidate)
 		s.err = errors.New("refused")
@@ -178,6 +168,16 @@ func TestKeepIsForOutages(t *testing.T) {
 		load("refused")
 		s.asked(t, "[1]", "[1]", "[1]", "[1]", "[1]", "[1]")
 	})
+}
+
+// keptInOutages returns a kind whose old records stand in while its source is out
+// of order, and what loads the first of them and holds it against what is wanted.
+func keptInOutages(t *testing.T, s *teller) (k *cache.Kind[int64, *contact], load func(want string)) {
+	k = newStaleKind(t, cache.New(cache.Options{Fallback: func(err error) bool { return errors.Is(err, errOutage) }}))
+	return k, func(want string) {
+		t.Helper()
+		check(t, k.Load(t.Context(), "t", []int64{1}, s.fetch), want)
+	}
 }
 
 // While the source fails, it is asked less and less often.

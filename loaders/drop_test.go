@@ -202,17 +202,10 @@ func (h *house) client(t *testing.T) *drift.Client {
 	return api
 }
 
-// ttl keeps everything longer than a test takes.
-var ttl = loaders.TTL{
-	Contact: time.Hour, User: time.Hour, Conversation: time.Hour, ConversationList: time.Hour, ConversationStats: time.Hour,
-	ConversationReport: time.Hour, Message: time.Hour, Account: time.Hour, Team: time.Hour, Playbook: time.Hour, Meeting: time.Hour,
-	ContactAttribute: time.Hour, Viewer: time.Hour,
-}
-
 // source returns a source over a cache.
 func (h *house) source(t *testing.T, c *cache.Cache) *loaders.Source {
 	t.Helper()
-	store, err := loaders.NewStore(c, ttl, time.Hour)
+	store, err := loaders.NewStore(c, loaders.Hourly, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,13 @@ package loaders
 
 import "time"
 
+// Hourly keeps everything longer than a test takes.
+var Hourly = TTL{
+	Contact: time.Hour, User: time.Hour, Conversation: time.Hour, ConversationList: time.Hour, ConversationStats: time.Hour,
+	ConversationReport: time.Hour, Message: time.Hour, Account: time.Hour, Team: time.Hour, Playbook: time.Hour, Meeting: time.Hour,
+	ContactAttribute: time.Hour, Viewer: time.Hour,
+}
+
 // SetWindow sets how long a loader gathers keys that the planner did not
 // foresee, and returns what sets it back.
 func SetWindow(d time.Duration) (restore func()) {

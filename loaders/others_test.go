@@ -128,11 +128,7 @@ func overSandbox(t *testing.T, o drift.Options) (*Source, *sandbox.Sandbox, *cac
 	t.Cleanup(api.Close)
 	records := cache.New(cache.Options{Log: slog.New(slog.DiscardHandler)})
 	t.Cleanup(records.Close)
-	store, err := NewStore(records, TTL{
-		Contact: time.Hour, User: time.Hour, Conversation: time.Hour, ConversationList: time.Hour, ConversationStats: time.Hour,
-		ConversationReport: time.Hour, Message: time.Hour, Account: time.Hour, Team: time.Hour, Playbook: time.Hour, Meeting: time.Hour,
-		ContactAttribute: time.Hour, Viewer: time.Hour,
-	}, time.Hour)
+	store, err := NewStore(records, Hourly, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -77,11 +77,7 @@ func newExecutor(t *testing.T) *executor.Executor {
 	t.Cleanup(api.Close)
 	records := cache.New(cache.Options{Log: slog.New(slog.DiscardHandler)})
 	t.Cleanup(records.Close)
-	store, err := loaders.NewStore(records, loaders.TTL{
-		Contact: time.Hour, User: time.Hour, Conversation: time.Hour, ConversationList: time.Hour, ConversationStats: time.Hour,
-		ConversationReport: time.Hour, Message: time.Hour, Account: time.Hour, Team: time.Hour, Playbook: time.Hour, Meeting: time.Hour,
-		ContactAttribute: time.Hour, Viewer: time.Hour,
-	}, time.Hour)
+	store, err := loaders.NewStore(records, loaders.Hourly, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -217,7 +217,7 @@ func newPair(t *testing.T) *pair {
 		o.Fallback, o.Log = loaders.Fallback, slog.New(slog.DiscardHandler)
 		c := cache.New(o)
 		t.Cleanup(c.Close)
-		s, err := loaders.NewStore(c, ttl, time.Hour)
+		s, err := loaders.NewStore(c, loaders.Hourly, time.Hour)
 		if err != nil {
 			t.Fatal(err)
 		}

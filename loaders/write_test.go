@@ -32,11 +32,7 @@ func TestWriteGoesOn(t *testing.T) {
 	defer api.Close()
 	records := cache.New(cache.Options{Log: slog.New(slog.DiscardHandler)})
 	defer records.Close()
-	store, err := loaders.NewStore(records, loaders.TTL{
-		Contact: time.Hour, User: time.Hour, Conversation: time.Hour, ConversationList: time.Hour, ConversationStats: time.Hour,
-		ConversationReport: time.Hour, Message: time.Hour, Account: time.Hour, Team: time.Hour, Playbook: time.Hour, Meeting: time.Hour,
-		ContactAttribute: time.Hour, Viewer: time.Hour,
-	}, time.Hour)
+	store, err := loaders.NewStore(records, loaders.Hourly, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
